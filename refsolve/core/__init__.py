@@ -1,0 +1,1 @@
+"""The ground floor: errors, the numba switch, seeds, checks, results, and schemas."""

@@ -1,0 +1,106 @@
+"""The one numba switch.
+
+Every compiled function of refsolve passes through `kernel`, which fixes the options once: the GIL
+is released, division follows NumPy, and there is no fastmath (it deletes NaN checks).
+
+Numba decides whether a cached function is stale by looking at the file of that function only: an
+edit in a callee of another file goes unnoticed, even across an upgrade of the package. Therefore
+the cache folder is named after a hash of *all* sources of the package and the numba version, so
+that any change of any source starts from an empty cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_KERNELS: dict[str, Any] = {}
+
+
+@cache
+def fingerprint() -> str:
+    """Hash of every Python source of the package and of the numba version.
+
+    Returns
+    -------
+    Sixteen hexadecimal digits.
+    """
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(package.rglob("*.py")):
+        digest.update(source.relative_to(package).as_posix().encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Folder of compiled kernels, or None where nothing is writable.
+
+    `REFSOLVE_CACHE_DIR` overrides the user's cache folder.
+
+    Returns
+    -------
+    An existing, writable folder that belongs to exactly these sources.
+    """
+    for base in _candidates():
+        folder = base / "refsolve" / "numba" / fingerprint()
+        if _writable(folder):
+            return folder
+    return None
+
+
+def _candidates() -> list[Path]:
+    chosen = os.environ.get("REFSOLVE_CACHE_DIR")
+    if chosen:
+        return [Path(chosen)]
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    return [Path(home), Path(tempfile.gettempdir()) / f"refsolve-{os.getuid()}"]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def kernel(fn: F) -> F:
+    """Compile `fn` on its first call; the Python original stays at `.py_func`.
+
+    Parameters
+    ----------
+    fn
+        A function of arrays and numbers in the subset of Python that numba compiles.
+
+    Returns
+    -------
+    The compiled function, or `fn` itself when `NUMBA_DISABLE_JIT` is set.
+    """
+    folder = cache_folder()
+    # The cache locator reads the folder while it decorates; other packages keep their own setting.
+    before = getattr(config, "CACHE_DIR")  # noqa: B009  set at run time, unknown to type checkers
+    setattr(config, "CACHE_DIR", str(folder) if folder else before)  # noqa: B010
+    try:
+        compiled = numba.njit(fn, cache=folder is not None, nogil=True, error_model="numpy")
+    finally:
+        setattr(config, "CACHE_DIR", before)  # noqa: B010
+    _KERNELS[f"{fn.__module__}.{fn.__name__}"] = compiled
+    return compiled  # type: ignore[no-any-return]
+
+
+def registered_kernels() -> dict[str, Any]:
+    """Kernels of all modules imported so far, by qualified name."""
+    return dict(_KERNELS)
