@@ -1,1 +1,4 @@
-"""What two or more methods share, named by object; a kernel moves here when a second method needs it."""
+"""What two or more methods share, named by object.
+
+A kernel moves here when a second method needs it.
+"""
