@@ -262,22 +262,38 @@ def _why_wrong_passes(problem: Problem, deviations: Mapping[str, str], rate: flo
     return f"gate: wrong, passes {rate:.1%} > {WRONG_AT_MOST:.0%}"
 
 
+def _present(problem: Problem, key: str) -> float:
+    return next(a.tolerance for a in problem.spec.answer if a.key == key and a.tolerance)
+
+
+def _harmful(problem: Problem) -> list[str]:
+    """Single wrong turns that are not documented as harmless."""
+    harmless = {f"{d.key}={name}" for d in problem.spec.decision for name in d.harmless}
+    paths = {
+        f"{key}={name}": problem.lattice.choices[key][name].kind
+        for deviation in problem.lattice.deviations(1)
+        for key, name in deviation.items()
+    }
+    return [path for path, kind in paths.items() if kind == "wrong" and path not in harmless]
+
+
+def _smallest_errors(problem: Problem, cells: Sequence[Cell]) -> dict[str, float]:
+    """Error per numeric key that nearly all cases exceed, over cases with the exact keys right."""
+    judged = [c for c in cells if c.tolerances is not None]
+    keys = [a.key for a in problem.spec.answer if a.tolerance]
+    errors = {key: [abs(c.errors[key]) for c in judged if key in c.errors] for key in keys}
+    return {k: statistics.quantile(e, WRONG_AT_MOST) for k, e in errors.items() if e}
+
+
 def _tolerance(problem: Problem, key: str, by_path: Mapping[str, Sequence[Cell]]) -> dict[str, Any]:
     """Recommended tolerance: above 4 SD of the reference, below half the smallest wrong error."""
-    harmless = {(d.key, name) for d in problem.spec.decision for name in d.harmless}
-    present = next(a.tolerance for a in problem.spec.answer if a.key == key)
     sd = statistics.root_mean_square([c.errors[key] for c in by_path[""] if key in c.errors])
     wrong: dict[str, float] = {}
-    for deviation in problem.lattice.deviations(1):
-        ((decision, name),) = deviation.items()
-        cells = by_path.get(f"{decision}={name}", [])
-        errors = [abs(c.errors[key]) for c in cells if key in c.errors and c.tolerances is not None]
-        if (
-            problem.lattice.kind(deviation) == "wrong"
-            and (decision, name) not in harmless
-            and errors
-        ):
-            wrong[f"{decision}={name}"] = statistics.quantile(errors, WRONG_AT_MOST)
+    for path in _harmful(problem):
+        errors = _smallest_errors(problem, by_path.get(path, []))
+        # Another key that tells this path apart better leaves this one alone.
+        if errors and max(errors, key=lambda k: errors[k] / _present(problem, k)) == key:
+            wrong[path] = errors[key]
     floor, nearest = 4 * sd, min(wrong, key=lambda k: wrong[k], default="")
     ceiling = wrong[nearest] if nearest else math.inf
     separated = floor < ceiling
@@ -285,7 +301,7 @@ def _tolerance(problem: Problem, key: str, by_path: Mapping[str, Sequence[Cell]]
         math.sqrt(floor * ceiling) if separated and 0 < floor and ceiling < math.inf else floor
     )
     return {
-        "present": present,
+        "present": _present(problem, key),
         "recommended": recommended,
         "four_sd_of_reference": floor,
         "smallest_wrong_error": jsonable(ceiling),

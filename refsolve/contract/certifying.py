@@ -12,17 +12,18 @@ from typing import Any
 
 from refsolve.contract.certificate import Certificate, assemble
 from refsolve.contract.discovery import Problem, find_problem
-from refsolve.contract.generating import draw, knob_fields, write_case
+from refsolve.contract.generating import clean_knobs, draw, write_case
 from refsolve.contract.grading import Grade, judge
 from refsolve.contract.ledger import Cell, Ledger
 from refsolve.contract.outcome import GeneratedCase, Mapper, Outcome
 from refsolve.contract.published import KeyRule, spec_rules
 from refsolve.contract.solving import load_case, open_case, solve_case
-from refsolve.contract.values import coerce
 from refsolve.core.errors import RefsolveError, UsageError
 
 NULL = "null answer"
 PATHS_PER_TASK = 8
+# What a case or a path may raise without ending the certification.
+STUCK = (RefsolveError, ValueError, ArithmeticError)
 
 Progress = Callable[[int, int], None]
 
@@ -33,6 +34,7 @@ class Task:
 
     name: str
     folder: str
+    sources: str
     seed: int
     knobs: tuple[tuple[str, Any], ...]
     paths: tuple[str, ...]
@@ -82,7 +84,7 @@ def certify(
     if count < 1 or depth < 1:
         raise UsageError(f"certify needs at least one seed and depth 1, got {count} and {depth}.")
     chosen = range(found.spec.seeds.certify, found.spec.seeds.certify + count)
-    clean = coerce(knobs or {}, {k.key: k.default for k in knob_fields(found)}, "knob")
+    clean = clean_knobs(found, knobs or {})
     paths = [path_text(d) for level in range(depth + 1) for d in found.lattice.deviations(level)]
     folder = _folder(out)
     identity = {"problem": found.name, "sources": found.fingerprint(), "knobs": clean}
@@ -132,13 +134,12 @@ def _tasks(
     paths: Sequence[str],
     done: set[tuple[int, str]],
 ) -> Iterator[Task]:
+    folder, sources = str(problem.folder.absolute()), problem.fingerprint()
     for seed in seeds:
         todo = [path for path in paths if (seed, path) not in done]
         for first in range(0, len(todo), PATHS_PER_TASK):
             some = tuple(todo[first : first + PATHS_PER_TASK])
-            yield Task(
-                problem.name, str(problem.folder.resolve()), seed, tuple(knobs.items()), some
-            )
+            yield Task(problem.name, folder, sources, seed, tuple(knobs.items()), some)
 
 
 def path_text(deviations: Mapping[str, str]) -> str:
@@ -173,13 +174,26 @@ def run_task(task: Task) -> list[Cell]:
     """
     folder = Path(task.folder)
     problem = Problem(folder) if folder.is_dir() else find_problem(task.name)
+    if problem.fingerprint() != task.sources:
+        raise UsageError(
+            f"A worker has other sources of {task.name} or of refsolve.",
+            hint="Install the same version everywhere and restart the workers.",
+        )
     made = draw(problem, task.seed, dict(task.knobs))
     rules = spec_rules(problem.spec, made.answer, made.tolerance)
     with tempfile.TemporaryDirectory() as place:
         write_case(problem, made, Path(place), seed=task.seed, knobs=dict(task.knobs))
-        loaded = load_case(problem, open_case(problem, place, {}))
+        try:
+            loaded = load_case(problem, open_case(problem, place, {}))
+        except STUCK as stuck:
+            return [_without_answer(task.seed, path, stuck) for path in task.paths]
         solve_along = _Solver(problem, loaded, made, rules, task.seed)
         return [solve_along(path) for path in task.paths]
+
+
+def _without_answer(seed: int, path: str, stuck: Exception) -> Cell:
+    trouble = f"{type(stuck).__name__}: {stuck}"
+    return Cell(seed, path, False, {}, {}, None, math.nan, trouble)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +211,8 @@ class _Solver:
             )
         try:
             outcome = solve_case(self.problem, self.loaded, path_of(path))
-        except (RefsolveError, ValueError, ArithmeticError) as stuck:
-            return Cell(
-                self.seed, path, False, {}, {}, None, math.nan, f"{type(stuck).__name__}: {stuck}"
-            )
+        except STUCK as stuck:
+            return _without_answer(self.seed, path, stuck)
         grade = judge(self.problem.name, outcome.answer, self.rules)
         return self._cell(path, grade, self._covered(outcome), outcome.seconds)
 

@@ -108,6 +108,9 @@ def alternative(of: Decision) -> Callable[[Callable[..., Found[Any]]], Alternati
     """
 
     def mark(run: Callable[..., Found[Any]]) -> Alternative:
+        same = run.__globals__.get(run.__name__)
+        if isinstance(same, Alternative) and same.decision != of.key:
+            raise ValueError(f"{run.__name__}: an alternative of {same.decision!r} has this name")
         doc = (inspect.getdoc(run) or "").lower()
         kinds: tuple[Kind, Kind] = ("wrong", "defensible")
         for kind in kinds:
@@ -142,10 +145,15 @@ class Lattice:
             name = references[item.key]
             self.choices[item.key] = {name: Choice(name, "reference", item.run)}
         for extra in alternatives:
+            if extra.decision not in self.choices:
+                raise UsageError(
+                    f"{extra.choice.name!r} is an alternative of {extra.decision!r}, "
+                    "which is not among the decisions."
+                )
             known = self.choices[extra.decision]
             if extra.choice.name in known:
-                raise ValueError(
-                    f"decision {extra.decision!r} has two choices {extra.choice.name!r}"
+                raise UsageError(
+                    f"Decision {extra.decision!r} has two choices {extra.choice.name!r}."
                 )
             known[extra.choice.name] = extra.choice
 
@@ -260,8 +268,12 @@ class Walk:
         -------
         The value found.
         """
+        if decision.key not in self.path:
+            raise UsageError(f"The decision {decision.key!r} is taken and not listed.")
         choice = self.lattice.choices[decision.key][self.path[decision.key]]
         found = choice.run(*args, **kwargs)
+        if not isinstance(found, Found):
+            raise UsageError(f"{decision.key}={choice.name} does not return Found(value, because).")
         facts = {name: jsonable(value) for name, value in found.facts.items()}
         self.evidence.append(Evidence(decision.key, choice.name, choice.kind, found.because, facts))
         return found.value

@@ -28,6 +28,8 @@ from refsolve.core.errors import RefsolveError, UsageError
 
 ENVIRONMENT = "REFSOLVE_SOLVERS"
 ENTRY_POINTS = "refsolve.solvers"
+# Parts of the package that numbers depend on; how they are asked for and mapped changes none.
+DECIDING = ("core", "numerics", "io", "methods", "contract")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class Problem:
     def decisions(self) -> tuple[Decision, ...]:
         """`DECISIONS` of `solve.py`, in the order of the analysis."""
         found: tuple[Decision, ...] = tuple(self.module("solve").DECISIONS)
+        for item in found:
+            if not isinstance(item, Decision):
+                raise UsageError(f"{self.name}: {item!r} in DECISIONS is not marked @decision.")
         keys, listed = [d.key for d in found], [d.key for d in self.spec.decision]
         if keys != listed:
             raise UsageError(f"{self.name}: solve.py decides {keys}, problem.toml lists {listed}.")
@@ -78,7 +83,8 @@ class Problem:
         lattice = Lattice(self.decisions, references, alternatives)
         for item in self.spec.decision:
             for name in item.harmless:
-                lattice.path({item.key: name})
+                if lattice.kind(lattice.path({item.key: name})) != "wrong":
+                    raise UsageError(f"{self.name}: harmless names {name!r}, which is not wrong.")
         return lattice
 
     def module(self, name: str) -> ModuleType:
@@ -104,16 +110,26 @@ class Problem:
         if package not in sys.modules:
             spec = importlib.machinery.ModuleSpec(package, None, is_package=True)
             spec.submodule_search_locations = [str(folder)]
-            sys.modules[package] = importlib.util.module_from_spec(spec)
+            made = importlib.util.module_from_spec(spec)
+            made.fingerprint = self._hash()  # type: ignore[attr-defined]
+            sys.modules[package] = made
         return package
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Another process loads the files itself: it cannot import their modules by name.
+        return Problem, (self.folder, self.origin)
+
     def fingerprint(self) -> str:
-        """Hash of everything that decides what the solver computes."""
+        """Hash of everything that decides what the solver computes, as first loaded here."""
+        return str(sys.modules[self._package()].fingerprint)
+
+    def _hash(self) -> str:
         digest = hashlib.sha256()
         package = Path(__file__).resolve().parent.parent
-        for source in sorted(
-            [*self.folder.glob("*.py"), self.folder / "problem.toml", *package.rglob("*.py")]
-        ):
+        shared = [p for part in DECIDING for p in sorted((package / part).rglob("*.py"))]
+        own = sorted([*self.folder.glob("*.py"), self.folder / "problem.toml"])
+        # Neither names nor order depend on where the two are installed.
+        for source in [*shared, *own]:
             digest.update(source.name.encode() + source.read_bytes())
         return digest.hexdigest()[:16]
 
@@ -133,7 +149,7 @@ def discover(solvers: Sequence[Path | str] = ()) -> dict[str, Problem]:
     return dict(sorted(found.items()))
 
 
-def find_problem(name: str | Problem, solvers: Sequence[Path | str] = ()) -> Problem:
+def find_problem(name: str | Path | Problem, solvers: Sequence[Path | str] = ()) -> Problem:
     """The problem of this name, or in this folder.
 
     Parameters
@@ -150,8 +166,10 @@ def find_problem(name: str | Problem, solvers: Sequence[Path | str] = ()) -> Pro
     """
     if isinstance(name, Problem):
         return name
+    name = os.path.abspath(name) if isinstance(name, Path) else name
     if os.sep in name and (Path(name) / "problem.toml").is_file():
-        return Problem(Path(name))
+        # The folder's name is the problem's name, also where it is written as `./`.
+        return Problem(Path(os.path.abspath(name)))
     known = discover(solvers)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
@@ -171,7 +189,7 @@ def _roots(solvers: Sequence[Path | str]) -> Iterator[tuple[Path, str]]:
             raise UsageError(
                 f"{chosen} is not a folder of solvers.", hint=f"Check --solvers and {ENVIRONMENT}."
             )
-        yield Path(chosen), "user"
+        yield Path(os.path.abspath(chosen)), "user"
     for name, root in _plugins():
         if isinstance(root, Path):
             yield root, f"plugin {name}"

@@ -16,7 +16,7 @@ from typing import Any
 
 from refsolve.contract.discovery import Problem, find_problem
 from refsolve.contract.distance import distance, numeric_distance
-from refsolve.contract.grading import read_answer
+from refsolve.contract.grading import plain, read_answer
 from refsolve.contract.outcome import Mapper
 from refsolve.contract.solving import Loaded, load_case, open_case, solve_case
 from refsolve.core.errors import AnalysisError, InputError, UsageError, Violation
@@ -42,7 +42,10 @@ class Candidate:
     answer
         Its answer; None where the path cannot be followed on this case.
     distance
-        From the submitted answer, in tolerances; infinite where an exact key differs.
+        From the submitted answer beyond its rounding, in tolerances; infinite where an exact key
+        differs.
+    numeric
+        The same over the numeric keys alone.
     trouble
         Why the path has no answer.
     """
@@ -97,7 +100,7 @@ class Explanation(Result):
     def summary(self) -> str:
         """Diagnosis and the five nearest paths."""
         lines = [self.diagnosis, f"{self.solved} of {self.total} paths solved."]
-        lines += [f"  {_units(c.distance):>9}  {c.label}" for c in self.candidates[:5]]
+        lines += [f"  {_away(c):<22}  {c.label}" for c in self.candidates[:5]]
         return "\n".join(lines)
 
 
@@ -138,56 +141,34 @@ def explain(
     """
     start = time.perf_counter()
     found = find_problem(problem, solvers)
-    given = dict(answer) if isinstance(answer, Mapping) else read_answer(Path(answer))
+    given = plain(answer) if isinstance(answer, Mapping) else read_answer(Path(answer))
     _check_given(found, given)
     if depth < 0 or budget < 1:
         raise UsageError(f"depth {depth} and budget {budget} must be at least 0 and 1.")
     loaded = load_case(found, open_case(found, case, parameters or {}))
-    search = _Search(found, loaded, given, map_, budget, progress)
+    search = _Search(_Along(found, loaded, given), map_, budget, progress)
     search.run(depth)
     ranked = tuple(sorted(search.done, key=_rank))
     total = sum(len(found.lattice.deviations(d)) for d in range(depth + 1))
     text, matched = _diagnose(found, ranked)
     seconds = time.perf_counter() - start
-    plain = jsonable(given)
-    return Explanation(found.name, plain, text, matched, ranked, len(ranked), total, depth, seconds)
+    shown = jsonable(given)
+    return Explanation(found.name, shown, text, matched, ranked, len(ranked), total, depth, seconds)
 
 
-class _Search:
-    """Paths solved level by level; when the budget is short, the most promising first."""
+@dataclass(frozen=True, slots=True)
+class _Along:
+    """Solves the case along a path; another process reads the files for itself."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        loaded: Loaded,
-        given: Mapping[str, Any],
-        map_: Mapper[Any, Any],
-        budget: int,
-        progress: Progress | None,
-    ) -> None:
-        self.problem, self.loaded, self.given = problem, loaded, given
-        self.map_, self.budget, self.progress = map_, budget, progress
-        self.done: list[Candidate] = []
+    problem: Problem
+    loaded: Loaded
+    given: Mapping[str, Any]
 
-    def run(self, depth: int) -> None:
-        for level in range(depth + 1):
-            wanted = self.problem.lattice.deviations(level)
-            room = self.budget - len(self.done)
-            if len(wanted) > room:
-                wanted = sorted(wanted, key=self._promise)[:room]
-            planned = len(self.done) + len(wanted)
-            for candidate in self.map_(self._solve, wanted):
-                self.done.append(candidate)
-                if self.progress:
-                    self.progress(len(self.done), planned)
+    def __reduce__(self) -> tuple[object, ...]:
+        case = self.loaded.case
+        return _reopen, (self.problem, case.folder, dict(case.parameters), self.given)
 
-    def _promise(self, deviations: Deviations) -> tuple[float, str]:
-        """Nearness of the best path of fewer deviations that this one continues."""
-        items = set(deviations.items())
-        parts = [c.numeric for c in self.done if c.deviations and set(c.deviations.items()) < items]
-        return min(parts, default=math.inf), str(sorted(items))
-
-    def _solve(self, deviations: Deviations) -> Candidate:
+    def __call__(self, deviations: Deviations) -> Candidate:
         kind, spec = self.problem.lattice.kind(deviations), self.problem.spec
         try:
             answer = solve_case(self.problem, self.loaded, deviations).answer
@@ -199,8 +180,43 @@ class _Search:
         )
 
 
+def _reopen(
+    problem: Problem, folder: Path, parameters: Mapping[str, Any], given: Mapping[str, Any]
+) -> _Along:
+    return _Along(problem, load_case(problem, open_case(problem, folder, parameters)), given)
+
+
+class _Search:
+    """Paths solved level by level; when the budget is short, the most promising first."""
+
+    def __init__(
+        self, along: _Along, map_: Mapper[Any, Any], budget: int, progress: Progress | None
+    ) -> None:
+        self.along, self.map_ = along, map_
+        self.budget, self.progress = budget, progress
+        self.done: list[Candidate] = []
+
+    def run(self, depth: int) -> None:
+        for level in range(depth + 1):
+            wanted = self.along.problem.lattice.deviations(level)
+            room = self.budget - len(self.done)
+            if len(wanted) > room:
+                wanted = sorted(wanted, key=self._promise)[:room]
+            planned = len(self.done) + len(wanted)
+            for candidate in self.map_(self.along, wanted):
+                self.done.append(candidate)
+                if self.progress:
+                    self.progress(len(self.done), planned)
+
+    def _promise(self, deviations: Deviations) -> tuple[float, str]:
+        """Nearness of the best path of fewer deviations that this one continues."""
+        items = set(deviations.items())
+        parts = [c.numeric for c in self.done if c.deviations and set(c.deviations.items()) < items]
+        return min(parts, default=math.inf), str(sorted(items))
+
+
 def _rank(candidate: Candidate) -> tuple[float, float, int, str]:
-    # Differences below a thousandth of a tolerance are rounding of the submitted answer.
+    # Differences below a thousandth of a tolerance are rounding of the computation.
     near = round(candidate.distance, 3), round(candidate.numeric, 3)
     return *near, len(candidate.deviations), candidate.label
 
@@ -210,18 +226,18 @@ def _diagnose(problem: Problem, ranked: Sequence[Candidate]) -> tuple[str, bool]
     reference = next(c for c in ranked if not c.deviations)
     if reference.distance <= REPRODUCES or (best is reference and best.distance <= NEAR):
         return (
-            f"The answer agrees with the reference path ({_units(reference.distance)} away).",
+            f"The answer agrees with the reference path ({_away(reference)}).",
             True,
         )
     if best.distance > NEAR:
-        nearest = f"the nearest, {best.label}, is {_units(best.distance)} away"
+        nearest = f"the nearest, {best.label}, is {_away(best)}"
         return f"No known path comes near this answer: {nearest}.", False
     verb = "reproduces" if best.distance <= REPRODUCES else "comes near"
     turns = "; ".join(_turn(problem, key, name) for key, name in best.deviations.items())
     twins = [c.label for c in ranked[1:] if c.distance <= max(best.distance * 1.2, REPRODUCES)]
     also = f" Not to be told apart from it on this case: {'; '.join(twins[:3])}." if twins else ""
-    away = f"The reference is {_units(reference.distance)} away."
-    return f"One path {verb} this answer ({_units(best.distance)} away): {turns} {away}{also}", True
+    away = f"The reference is {_away(reference)}."
+    return f"One path {verb} this answer ({_away(best)}): {turns} {away}{also}", True
 
 
 def _turn(problem: Problem, key: str, name: str) -> str:
@@ -229,8 +245,12 @@ def _turn(problem: Problem, key: str, name: str) -> str:
     return f"{key} taken as {name} ({effect.rstrip('.')})."
 
 
-def _units(value: float) -> str:
-    return "another exact value" if math.isinf(value) else f"{value:.2f} tolerances"
+def _away(candidate: Candidate) -> str:
+    if candidate.answer is None:
+        return "without an answer here"
+    if math.isinf(candidate.distance):
+        return "at another exact value"
+    return f"{candidate.distance:.2f} tolerances away"
 
 
 def _check_given(problem: Problem, given: Mapping[str, Any]) -> None:

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refsolve.contract.discovery import Problem, find_problem
+from refsolve.contract.grading import plain
+from refsolve.contract.published import spec_rules, truth_violations
 from refsolve.contract.values import coerce
-from refsolve.core.errors import UsageError
+from refsolve.core.errors import InputError, UsageError
 from refsolve.core.files import write_atomic
 from refsolve.core.result import jsonable
 from refsolve.core.rng import as_generator
 
 if TYPE_CHECKING:
     from refsolve.contract.outcome import GeneratedCase
+
+SUFFIX = {"tsv": "tsv.gz", "csv": "csv.gz", "npz": "npz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +74,26 @@ def generate(
     """
     found = find_problem(problem, solvers)
     seed = found.spec.seeds.example if seed is None else seed
-    case = draw(found, seed, knobs or {})
+    chosen = clean_knobs(found, knobs or {})
+    case = draw(found, seed, chosen)
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists and is not empty.", hint="Name a new folder.")
-    write_case(found, case, target, seed=seed, knobs=knobs or {})
+    write_case(found, case, target, seed=seed, knobs=chosen)
     return target
+
+
+def clean_knobs(problem: Problem, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """Knobs as values of the types that the generator expects.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    knobs
+        Settings that differ from the default, as values or texts.
+    """
+    return coerce(knobs, {k.key: k.default for k in knob_fields(problem)}, "knob")
 
 
 def draw(problem: Problem, seed: int, knobs: Mapping[str, Any]) -> GeneratedCase:
@@ -93,15 +111,31 @@ def draw(problem: Problem, seed: int, knobs: Mapping[str, Any]) -> GeneratedCase
     if seed < 0:
         raise UsageError(f"The seed {seed} is negative.", hint="Use 0 or more.")
     module = problem.module("generate")
-    defaults = {k.key: k.default for k in knob_fields(problem)}
-    made = module.generate(module.Knobs(**coerce(knobs, defaults, "knob")), as_generator(seed))
+    made: GeneratedCase = module.generate(
+        module.Knobs(**clean_knobs(problem, knobs)), as_generator(seed)
+    )
+    _check_drawn(problem, made)
+    made = dataclasses.replace(made, answer=plain(made.answer), tolerance=plain(made.tolerance))
+    unfit = truth_violations("generate.py", "answer", spec_rules(problem.spec, made.answer, {}))
+    if unfit:
+        raise InputError(unfit)
+    return made
+
+
+def _check_drawn(problem: Problem, made: GeneratedCase) -> None:
     expected = {a.key for a in problem.spec.answer}
     if set(made.answer) != expected:
         raise UsageError(
             f"{problem.name}: generate.py answers {sorted(made.answer)}, "
             f"problem.toml asks {sorted(expected)}."
         )
-    return made  # type: ignore[no-any-return]
+    needed = {stem for table in problem.spec.file if not table.optional for stem in table.files}
+    known = {stem for table in problem.spec.file for stem in table.files}
+    if not needed <= set(made.tables) <= known:
+        raise UsageError(
+            f"{problem.name}: generate.py makes the tables {sorted(made.tables)}, "
+            f"problem.toml lists {sorted(known)}."
+        )
 
 
 def write_case(
@@ -120,13 +154,12 @@ def write_case(
     seed, knobs
         How it was drawn, kept in `truth.json`.
     """
+    from refsolve.io import write_table
+
     folder.mkdir(parents=True, exist_ok=True)
     formats = {stem: table.format for table in problem.spec.file for stem in table.files}
     for stem, frame in case.tables.items():
-        content = _table_bytes(frame, formats[stem])
-        write_atomic(
-            folder / f"{stem}.{'npz' if formats[stem] == 'npz' else formats[stem] + '.gz'}", content
-        )
+        write_table(folder / f"{stem}.{SUFFIX[formats[stem]]}", frame)
     truth = {
         "answer": jsonable(case.answer),
         "tolerance": {a.key: a.tolerance for a in problem.spec.answer if a.tolerance}
@@ -137,18 +170,3 @@ def write_case(
         "latent": jsonable(dict(case.latent)),
     }
     write_atomic(folder / "truth.json", json.dumps(truth, indent=2) + "\n")
-
-
-def _table_bytes(frame: Any, kind: str) -> bytes:
-    import gzip
-    import io
-
-    if kind == "npz":
-        import numpy as np
-
-        stream = io.BytesIO()
-        np.savez_compressed(stream, **{c: frame[c].to_numpy() for c in frame.columns})
-        return stream.getvalue()
-    text = frame.to_csv(sep="\t" if kind == "tsv" else ",", index=False, lineterminator="\n")
-    # A fixed time stamp makes the same case the same bytes.
-    return gzip.compress(text.encode(), mtime=0)

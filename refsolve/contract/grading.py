@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from refsolve.contract.discovery import Problem, find_problem
-from refsolve.contract.published import KeyRule, read_published, spec_rules
+from refsolve.contract.published import KeyRule, read_published, spec_rules, truth_violations
 from refsolve.core.errors import InputError, Violation
 from refsolve.core.result import Result
 
@@ -111,17 +111,25 @@ def grade(
         A file cannot be read or has not the required shape.
     """
     found = find_problem(problem, solvers)
-    given = _plain(answer) if isinstance(answer, Mapping) else read_answer(Path(answer))
-    rules = _rules(found, truth)
-    return judge(found.name, given, rules)
+    given = plain(answer) if isinstance(answer, Mapping) else read_answer(Path(answer))
+    rules, extra_keys = _rules(found, truth)
+    return judge(found.name, given, rules, extra_keys=extra_keys)
 
 
-def _plain(answer: Mapping[str, Any]) -> dict[str, Any]:
-    # NumPy scalars are numbers to everybody but to isinstance and repr.
-    return {key: value.item() if hasattr(value, "item") else value for key, value in answer.items()}
+def plain(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer with Python's numbers: NumPy's are numbers to all but isinstance and repr.
+
+    Parameters
+    ----------
+    answer
+        Value per key.
+    """
+    return {k: v.item() if getattr(v, "ndim", None) == 0 else v for k, v in answer.items()}
 
 
-def judge(name: str, given: Mapping[str, Any], rules: Sequence[KeyRule]) -> Grade:
+def judge(
+    name: str, given: Mapping[str, Any], rules: Sequence[KeyRule], *, extra_keys: bool = False
+) -> Grade:
     """Judge values against rules.
 
     Parameters
@@ -132,9 +140,12 @@ def judge(name: str, given: Mapping[str, Any], rules: Sequence[KeyRule]) -> Grad
         Value per key.
     rules
         One rule per graded key.
+    extra_keys
+        Whether keys without a rule are accepted.
     """
     verdicts = tuple(_verdict(rule, given) for rule in rules)
-    extra = tuple(key for key in given if key not in {rule.key for rule in rules})
+    known = {rule.key for rule in rules}
+    extra = () if extra_keys else tuple(key for key in given if key not in known)
     return Grade(name, all(v.passed for v in verdicts) and not extra, verdicts, extra)
 
 
@@ -152,14 +163,17 @@ def read_answer(path: Path) -> dict[str, Any]:
     return dict(raw["answer"])
 
 
-def _rules(problem: Problem, truth: Path | str | Mapping[str, Any]) -> tuple[KeyRule, ...]:
+def _rules(
+    problem: Problem, truth: Path | str | Mapping[str, Any]
+) -> tuple[tuple[KeyRule, ...], bool]:
     if isinstance(truth, Mapping):
-        return _truth_rules(problem, truth, "truth")
+        return _truth_rules(problem, truth, "truth"), False
     path = _truth_file(Path(truth))
     raw = _read_json(path)
     if isinstance(raw, dict) and "grader" in raw:
-        return read_published(path).rules
-    return _truth_rules(problem, raw, path.name)
+        published = read_published(path)
+        return published.rules, published.extra_keys
+    return _truth_rules(problem, raw, path.name), False
 
 
 def _truth_file(path: Path) -> Path:
@@ -179,20 +193,20 @@ def _truth_rules(problem: Problem, raw: Any, source: str) -> tuple[KeyRule, ...]
         raise InputError(
             [Violation(source, "answer", None, None, '{"answer": {…}, "tolerance": {…}}')]
         )
-    values, tolerance = raw["answer"], raw.get("tolerance", {})
-    wrong = [
-        Violation(source, f"answer.{a.key}", None, values.get(a.key), f"a {a.type}")
-        for a in problem.spec.answer
-        if _rejected(KeyRule(a.key, a.type, None), values.get(a.key))
-    ]
-    wrong += [
-        Violation(source, f"tolerance.{k}", None, v, "a positive number")
+    tolerance = raw.get("tolerance", {})
+    if not isinstance(tolerance, Mapping):
+        raise InputError([Violation(source, "tolerance", None, tolerance, "one number per key")])
+    values, tolerance = plain(raw["answer"]), plain(tolerance)
+    rules = spec_rules(problem.spec, values, tolerance)
+    numeric = {rule.key for rule in rules if rule.kind == "number"}
+    wrong = truth_violations(source, "answer", rules) + [
+        Violation(source, f"tolerance.{k}", None, v, "a positive number for a numeric key")
         for k, v in tolerance.items()
-        if isinstance(v, bool) or not isinstance(v, (int, float)) or not 0 < v < math.inf
+        if k not in numeric or KeyRule(k, "number", None, min=0).rejects(v) or not v
     ]
     if wrong:
         raise InputError(wrong)
-    return spec_rules(problem.spec, values, tolerance)
+    return rules
 
 
 def _read_json(path: Path) -> Any:
@@ -202,7 +216,7 @@ def _read_json(path: Path) -> Any:
         raise InputError(
             [Violation(str(path), "", None, None, f"a readable file ({absent.strerror})")]
         ) from absent
-    except (UnicodeDecodeError, json.JSONDecodeError) as broken:
+    except (ValueError, RecursionError) as broken:  # not UTF-8, not JSON, or beyond its limits
         raise InputError([Violation(path.name, "", None, None, f"JSON ({broken})")]) from broken
 
 
@@ -213,7 +227,7 @@ def _verdict(rule: KeyRule, given: Mapping[str, Any]) -> KeyVerdict:
             rule.key, not rule.required, None, rule.truth, None, rule.tolerance, None, reason
         )
     value = given[rule.key]
-    rejected = _rejected(rule, value)
+    rejected = rule.rejects(value)
     if rejected:
         return KeyVerdict(rule.key, False, value, rule.truth, None, rule.tolerance, None, rejected)
     if rule.kind == "number":
@@ -235,20 +249,3 @@ def _number_verdict(rule: KeyRule, value: float) -> KeyVerdict:
         f"{value:.6g}, truth {rule.truth:.6g} ± {tolerance:g}: {outcome} {units:.2f} tolerances"
     )
     return KeyVerdict(rule.key, inside, value, rule.truth, float(error), tolerance, units, reason)
-
-
-def _rejected(rule: KeyRule, value: Any) -> str:
-    """Why a value is not acceptable whatever the truth; empty when it is acceptable."""
-    if rule.kind == "string":
-        return "" if isinstance(value, str) else f"{value!r} is not a string"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return f"{value!r} is not a number"
-    if not math.isfinite(value):
-        return f"{value!r} is not finite"
-    if rule.kind == "integer" and not isinstance(value, int):
-        return f"{value!r} is not an integer"
-    if rule.min is not None and value < rule.min:
-        return f"{value!r} is below the smallest accepted value {rule.min:g}"
-    if rule.max is not None and value > rule.max:
-        return f"{value!r} is above the largest accepted value {rule.max:g}"
-    return ""

@@ -73,14 +73,20 @@ class Ledger:
                 f"{path} holds earlier work.", hint="Pass --resume to go on, or name a new folder."
             )
         self.base = sqlite3.connect(path or ":memory:")
+        try:
+            self._agree(json.dumps(identity, sort_keys=True), path)
+        except BaseException as broken:
+            self.base.close()
+            if not isinstance(broken, sqlite3.DatabaseError):
+                raise
+            raise UsageError(f"{path} is not the work of a certification ({broken}).") from broken
+
+    def _agree(self, identity: str, path: Path | None) -> None:
         self.base.execute("create table if not exists meta (identity text)")
         self.base.execute(
             "create table if not exists cell "
             "(seed integer, path text, body text, primary key (seed, path))"
         )
-        self._agree(json.dumps(identity, sort_keys=True), path)
-
-    def _agree(self, identity: str, path: Path | None) -> None:
         row = self.base.execute("select identity from meta").fetchone()
         if row is None:
             with self.base:

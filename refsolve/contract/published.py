@@ -7,14 +7,15 @@ range) and `composite` (exact strings, exact integers, numbers).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from refsolve.contract.spec import ProblemSpec, _violation
+from refsolve.contract.spec import ProblemSpec, field_violations
 from refsolve.core.errors import InputError, Violation
 from refsolve.core.schema import Strict
 
@@ -51,6 +52,35 @@ class KeyRule:
     max: float | None = None
     case_sensitive: bool = True
     required: bool = True
+
+    def rejects(self, value: Any) -> str:
+        """Why a value is not acceptable whatever the truth; empty when it is acceptable.
+
+        Parameters
+        ----------
+        value
+            What was answered.
+        """
+        if self.kind == "string":
+            return "" if isinstance(value, str) else f"{value!r} is not a string"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"{value!r} is not a number"
+        if not _is_finite(value):
+            return f"{value!r} is not finite"
+        if self.kind == "integer" and not isinstance(value, int):
+            return f"{value!r} is not an integer"
+        if self.min is not None and value < self.min:
+            return f"{value!r} is below the smallest accepted value {self.min:g}"
+        if self.max is not None and value > self.max:
+            return f"{value!r} is above the largest accepted value {self.max:g}"
+        return ""
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of floats
+        return False
 
 
 class _Numeric(Strict):
@@ -117,6 +147,8 @@ class PublishedProblem:
         One rule per graded key.
     grader_type
         Published name of the grader.
+    extra_keys
+        Whether an answer may have keys that are not graded.
     """
 
     eval_id: str
@@ -124,6 +156,7 @@ class PublishedProblem:
     data_files: tuple[str, ...]
     rules: tuple[KeyRule, ...]
     grader_type: str
+    extra_keys: bool = False
 
 
 def read_published(path: Path) -> PublishedProblem:
@@ -140,8 +173,8 @@ def read_published(path: Path) -> PublishedProblem:
         Not JSON, or not of the published shape; one violation per field.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as broken:
+        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as broken:
         raise InputError(
             [Violation(path.name, "", None, str(broken), "a readable JSON file")]
         ) from broken
@@ -149,13 +182,31 @@ def read_published(path: Path) -> PublishedProblem:
         config = _EvalConfig.model_validate(raw)
         rules = _rules(config)
     except ValidationError as invalid:
-        raise InputError([_violation(path.name, error) for error in invalid.errors()]) from invalid
-    absent = [rule.key for rule in rules if rule.truth is None]
-    if absent:
-        raise InputError(
-            [Violation(path.name, f"ground_truth.{k}", None, None, "a true value") for k in absent]
-        )
-    return PublishedProblem(config.id, config.task, config.data_files, rules, config.grader.type)
+        raise InputError(field_violations(path.name, invalid)) from invalid
+    unfit = truth_violations(path.name, "ground_truth", rules)
+    if unfit:
+        raise InputError(unfit)
+    kind, extra = config.grader.type, config.grader.config.get("forbid_extra_keys") is False
+    return PublishedProblem(config.id, config.task, config.data_files, rules, kind, extra)
+
+
+def truth_violations(source: str, where: str, rules: Sequence[KeyRule]) -> list[Violation]:
+    """True values that no answer could agree with.
+
+    Parameters
+    ----------
+    source
+        Name of the file for messages.
+    where
+        Field that holds the true values.
+    rules
+        Rules with their true values.
+    """
+    return [
+        Violation(source, f"{where}.{rule.key}", None, None, f"a right {rule.kind} ({trouble})")
+        for rule in rules
+        if (trouble := rule.rejects(rule.truth))
+    ]
 
 
 def _rules(config: _EvalConfig) -> tuple[KeyRule, ...]:
@@ -202,7 +253,7 @@ def spec_rules(
         Tolerances of this case; the problem's where absent.
     """
     return tuple(
-        KeyRule(a.key, a.type, truth[a.key], tolerance.get(a.key, a.tolerance), a.min, a.max)
+        KeyRule(a.key, a.type, truth.get(a.key), tolerance.get(a.key, a.tolerance), a.min, a.max)
         for a in spec.answer
     )
 
@@ -261,4 +312,8 @@ def _numeric_config(rule: KeyRule) -> dict[str, Any]:
 
 def _range(rule: KeyRule) -> dict[str, Any]:
     bounds = {"min_value": rule.min, "max_value": rule.max}
-    return {name: value for name, value in bounds.items() if value is not None}
+    given = {name: value for name, value in bounds.items() if value is not None}
+    if rule.kind != "integer":
+        return given
+    inward = {"min_value": math.ceil, "max_value": math.floor}
+    return {name: inward[name](value) for name, value in given.items()}

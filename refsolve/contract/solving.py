@@ -88,9 +88,7 @@ def open_case(
     values = coerce(parameters, problem.spec.parameters, "parameter")
     for item in problem.spec.parameter:
         value = values.get(item.key, item.value)
-        low = item.min is not None and isinstance(value, (int, float)) and value < item.min
-        high = item.max is not None and isinstance(value, (int, float)) and value > item.max
-        if low or high:
+        if not item.accepts(value):
             raise UsageError(f"parameter {item.key} = {value} is outside [{item.min}, {item.max}].")
     return Case(problem.spec, place, {**problem.spec.parameters, **values}, map_)
 
@@ -134,6 +132,7 @@ def solve_case(problem: Problem, case: Case | Loaded, deviations: Mapping[str, s
     solution = problem.module("solve").solve(loaded.case, loaded.tables, walk)
     seconds = time.perf_counter() - start
     _check_answer(problem, solution.answer)
+    _check_walk(problem, walk)
     return Outcome(
         problem=problem.name,
         path=dict(walk.path),
@@ -146,6 +145,13 @@ def solve_case(problem: Problem, case: Case | Loaded, deviations: Mapping[str, s
         seconds=seconds,
         artefacts=dict(solution.artefacts),
     )
+
+
+def _check_walk(problem: Problem, walk: Walk) -> None:
+    # A decision that is not taken makes its wrong turns look harmless.
+    passed_over = walk.path.keys() - {item.decision for item in walk.evidence}
+    if passed_over:
+        raise UsageError(f"{problem.name}: solve.py never takes {sorted(passed_over)}.")
 
 
 def _check_answer(problem: Problem, answer: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -52,6 +53,7 @@ class AnswerKey(Strict):
             raise ValueError(
                 f"answer {self.key!r}: type number needs a tolerance, other types have none"
             )
+        _check_range(f"answer {self.key!r}", self.min, self.max)
         return self
 
 
@@ -85,6 +87,25 @@ class Parameter(Strict):
     description: str
     min: float | None = None
     max: float | None = None
+
+    @model_validator(mode="after")
+    def _value_is_in_range(self) -> Parameter:
+        _check_range(f"parameter {self.key!r}", self.min, self.max)
+        if not self.accepts(self.value):
+            raise ValueError(f"parameter {self.key!r}: its value lies outside its own range")
+        return self
+
+    def accepts(self, value: Scalar) -> bool:
+        """Whether a value is in the range; only numbers have one."""
+        if isinstance(value, str):
+            return True
+        low = -math.inf if self.min is None else self.min
+        return low <= value <= (math.inf if self.max is None else self.max)
+
+
+def _check_range(what: str, low: float | None, high: float | None) -> None:
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"{what}: min {low:g} is above max {high:g}")
 
 
 class Seeds(Strict):
@@ -146,11 +167,10 @@ def load_spec(path: Path) -> ProblemSpec:
         One violation per field that is wrong, with the path of the field.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            [Violation(str(path), "", None, None, "a problem.toml in the folder")]
-        ) from None
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as absent:
+        expected = f"a readable problem.toml in the folder ({absent.strerror})"
+        raise InputError([Violation(str(path), "", None, None, expected)]) from absent
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
         raise InputError(
             [Violation(path.name, "", None, str(broken), "valid TOML in UTF-8")]
@@ -171,12 +191,40 @@ def parse_spec(raw: dict[str, Any], source: str) -> ProblemSpec:
     try:
         return ProblemSpec.model_validate(raw)
     except ValidationError as invalid:
-        raise InputError([_violation(source, error) for error in invalid.errors()]) from invalid
+        raise InputError(field_violations(source, invalid)) from invalid
+
+
+_EXPECTED = {
+    "missing": "this field to be present",
+    "extra_forbidden": "no field of this name",
+    "too_short": "at least {min_length}",
+    "string_too_short": "at least {min_length} characters",
+    "string_pattern_mismatch": "text of the pattern {pattern}",
+}
+
+
+def field_violations(source: str, invalid: ValidationError) -> list[Violation]:
+    """One violation per field that is wrong, with the path of the field.
+
+    Parameters
+    ----------
+    source
+        Name of the file for messages.
+    invalid
+        What the validation found.
+    """
+    errors = invalid.errors()
+    # A list counts as too short when its items are wrong; the items say so themselves.
+    inner = {error["loc"][:n] for error in errors for n in range(len(error["loc"]))}
+    told = [e for e in errors if e["type"] != "too_short" or e["loc"] not in inner]
+    return [_violation(source, error) for error in told]
 
 
 def _violation(source: str, error: Any) -> Violation:
     field = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"]).lstrip(".")
     value = None if error["type"] == "missing" else error["input"]
     shown = value if isinstance(value, (str, int, float, bool)) else None
-    expected = "this field to be present" if error["type"] == "missing" else error["msg"]
-    return Violation(source, field, None, shown, expected)
+    told = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if error["type"] in _EXPECTED:
+        told = _EXPECTED[error["type"]].format(**error.get("ctx", {}))
+    return Violation(source, field, None, shown, told)

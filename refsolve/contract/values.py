@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,19 +62,21 @@ def coerce(given: Mapping[str, Any], defaults: Mapping[str, Any], what: str) -> 
 
 def _as_type_of(default: Any, value: Any, where: str) -> Any:
     kind = type(default)
-    if isinstance(value, kind) and not (kind is not bool and isinstance(value, bool)):
+    if type(value) is kind and kind is not float:
         return value
     try:
         if kind is bool:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
                 str(value).lower()
             ]
-        if kind is int and isinstance(value, (str, int)) and not isinstance(value, bool):
-            return int(value)
+        if kind is str and isinstance(value, str):
+            return str(value)
+        if kind is int and not isinstance(value, bool):
+            return int(value) if isinstance(value, str) else operator.index(value)
         if kind is float and not isinstance(value, bool):
             number = float(value)
             if math.isfinite(number):
                 return number
-    except (ValueError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         pass
     raise UsageError(f"{where}: {value!r} is not a valid {kind.__name__}.")

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_TOO_LARGE = 2.0**63
+
 
 def real_vector(values: ArrayLike, name: str) -> FloatArray:
     """One-dimensional float64 array without NaN.
@@ -22,7 +24,7 @@ def real_vector(values: ArrayLike, name: str) -> FloatArray:
     name
         Argument name for the message.
     """
-    array = np.ascontiguousarray(values, dtype=np.float64)
+    array = _numbers(values, name)
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions; expected one; pass a flat sequence")
     refuse(np.isnan(array), name, array, "must not be NaN", "remove or impute missing values")
@@ -41,15 +43,19 @@ def whole_numbers(values: ArrayLike, name: str, *, minimum: int | None = None) -
     minimum
         Smallest value allowed.
     """
-    raw = np.asarray(values)
-    if raw.dtype == np.bool_:
+    array = np.asarray(values)
+    if array.dtype == np.bool_:
         raise ValueError(f"{name} is boolean; expected whole numbers; count explicitly")
-    array = np.asarray(raw, dtype=np.float64)
-    whole = np.isfinite(array) & (array == np.rint(array))
-    refuse(~whole, name, array, "must be a whole number", "round or recount it")
+    if array.dtype.kind not in "iu":
+        array = _numbers(array, name)
+        whole = np.isfinite(array) & (array == np.rint(array))
+        refuse(~whole, name, array, "must be a whole number", "round or recount it")
+    if array.dtype.kind != "i":
+        outside = (array >= _TOO_LARGE) | (array < -_TOO_LARGE)
+        refuse(outside, name, array, "must fit into 64 bits", "correct the value")
     if minimum is not None:
         refuse(array < minimum, name, array, f"must be at least {minimum}", "correct the value")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return array.astype(np.int64, order="C")
 
 
 def within(
@@ -68,12 +74,22 @@ def within(
     open_high
         Exclude the upper bound.
     """
-    array = np.ascontiguousarray(values, dtype=np.float64)
+    array = _numbers(values, name)
     above = array >= high if open_high else array > high
     bracket = ")" if open_high else "]"
     bad = ~(array >= low) | above
     refuse(bad, name, array, f"must lie in [{low:g}, {high:g}{bracket}", "correct the value")
     return array
+
+
+def _numbers(values: ArrayLike, name: str) -> FloatArray:
+    try:
+        raw = np.asarray(values)
+        if raw.dtype.kind not in "biufO":
+            raise TypeError(f"it has the type {raw.dtype}")
+        return np.asarray(raw, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as broken:
+        raise ValueError(f"{name} must hold numbers; {broken}; convert it first") from broken
 
 
 def refuse(

@@ -31,6 +31,6 @@ def require(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
         raise MissingDependencyError(
-            f"{module} is needed for this and is not installed.",
+            f"{missing.name or module} is needed for this and is not installed.",
             hint=f"Install it with: pip install 'refsolve[{extra}]'",
         ) from missing

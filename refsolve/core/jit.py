@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -64,8 +65,21 @@ def _candidates() -> list[Path]:
     chosen = os.environ.get("REFSOLVE_CACHE_DIR")
     if chosen:
         return [Path(chosen)]
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return [Path(home), Path(tempfile.gettempdir()) / f"refsolve-{os.getuid()}"]
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    shared = Path(tempfile.gettempdir()) / f"refsolve-{os.getuid()}"
+    # A user without a home keeps the tilde. In a shared folder, somebody else's cache is code.
+    return [folder for folder in (home, shared) if folder.is_absolute() and _own(folder, shared)]
+
+
+def _own(folder: Path, shared: Path) -> bool:
+    if folder != shared:
+        return True
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def _writable(folder: Path) -> bool:
