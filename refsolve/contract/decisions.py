@@ -110,13 +110,13 @@ def alternative(of: Decision) -> Callable[[Callable[..., Found[Any]]], Alternati
     def mark(run: Callable[..., Found[Any]]) -> Alternative:
         same = run.__globals__.get(run.__name__)
         if isinstance(same, Alternative) and same.decision != of.key:
-            raise ValueError(f"{run.__name__}: an alternative of {same.decision!r} has this name")
+            raise UsageError(f"{run.__name__}: an alternative of {same.decision!r} has this name.")
         doc = (inspect.getdoc(run) or "").lower()
         kinds: tuple[Kind, Kind] = ("wrong", "defensible")
         for kind in kinds:
             if doc.startswith(f"{kind}:"):
                 return Alternative(of.key, Choice(run.__name__, kind, run))
-        raise ValueError(f"{run.__name__}: the docstring must begin with 'Wrong:' or 'Defensible:'")
+        raise UsageError(f"{run.__name__}: the docstring must begin with 'Wrong:' or 'Defensible:'.")
 
     return mark
 

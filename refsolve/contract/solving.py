@@ -12,7 +12,7 @@ from refsolve.contract.decisions import Walk
 from refsolve.contract.discovery import Problem, find_problem
 from refsolve.contract.outcome import Case, Mapper, Outcome
 from refsolve.contract.values import coerce
-from refsolve.core.errors import InputError, UsageError, Violation
+from refsolve.core.errors import AnalysisError, InputError, UsageError, Violation
 from refsolve.core.result import jsonable
 
 PUBLISHED = "eval_config.json"
@@ -129,7 +129,11 @@ def solve_case(problem: Problem, case: Case | Loaded, deviations: Mapping[str, s
     walk = Walk(problem.lattice, problem.lattice.path(deviations))
     start = time.perf_counter()
     loaded = case if isinstance(case, Loaded) else load_case(problem, case)
-    solution = problem.module("solve").solve(loaded.case, loaded.tables, walk)
+    try:
+        solution = problem.module("solve").solve(loaded.case, loaded.tables, walk)
+    except (ValueError, ArithmeticError) as stuck:
+        # What a method says of values that a valid case led to.
+        raise AnalysisError(f"{problem.name}: {stuck}.") from stuck
     seconds = time.perf_counter() - start
     _check_answer(problem, solution.answer)
     _check_walk(problem, walk)
