@@ -116,7 +116,9 @@ def alternative(of: Decision) -> Callable[[Callable[..., Found[Any]]], Alternati
         for kind in kinds:
             if doc.startswith(f"{kind}:"):
                 return Alternative(of.key, Choice(run.__name__, kind, run))
-        raise UsageError(f"{run.__name__}: the docstring must begin with 'Wrong:' or 'Defensible:'.")
+        raise UsageError(
+            f"{run.__name__}: the docstring must begin with 'Wrong:' or 'Defensible:'."
+        )
 
     return mark
 

@@ -30,14 +30,16 @@ _KERNELS: dict[str, Any] = {}
 
 @cache
 def fingerprint() -> str:
-    """Hash of every Python source of the package and of the numba version.
+    """Hash of every Python source of the package, the numba version, and its bounds check.
 
     Returns
     -------
     Sixteen hexadecimal digits.
     """
     package = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256(numba.__version__.encode())
+    # Numba would reuse a kernel compiled without the bounds check where the check is asked for.
+    checked = getattr(config, "BOUNDSCHECK", None)
+    digest = hashlib.sha256(f"{numba.__version__} {checked}".encode())
     for source in sorted(package.rglob("*.py")):
         digest.update(source.relative_to(package).as_posix().encode())
         digest.update(source.read_bytes())

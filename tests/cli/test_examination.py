@@ -48,9 +48,9 @@ def test_tolerances_are_tight(name: str) -> None:
 
 def test_a_kernel_without_check_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     known = jit.registered_kernels()
-    monkeypatch.setattr(jit, "registered_kernels", lambda: {**known, "a.b": None})
+    monkeypatch.setattr(jit, "registered_kernels", lambda: {**known, "refsolve.a.b": None})
     *_, last = announced.checks()
-    assert last.kernel == "a.b"
+    assert last.kernel == "refsolve.a.b"
     assert not last.passed
 
 

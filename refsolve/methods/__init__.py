@@ -1,0 +1,1 @@
+"""The methods, one folder each and none in need of another."""

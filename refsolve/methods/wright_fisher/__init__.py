@@ -1,0 +1,43 @@
+"""Selection from allele counts through time under the Wright–Fisher model."""
+
+from refsolve.methods.wright_fisher.estimator import (
+    DominanceFit,
+    LociFit,
+    LocusComparison,
+    SelectionFit,
+    Trajectory,
+    compare_loci,
+    fit_dominance,
+    fit_loci,
+    fit_selection,
+    posterior_trajectory,
+)
+from refsolve.methods.wright_fisher.likelihood import LikelihoodCurve, log_likelihood
+from refsolve.methods.wright_fisher.samples import Genotypes, Samples
+from refsolve.methods.wright_fisher.simulate import (
+    SimulatedLoci,
+    SimulatedSeries,
+    simulate_loci,
+    simulate_trajectory,
+)
+
+__all__ = [
+    "DominanceFit",
+    "Genotypes",
+    "LikelihoodCurve",
+    "LociFit",
+    "LocusComparison",
+    "Samples",
+    "SelectionFit",
+    "SimulatedLoci",
+    "SimulatedSeries",
+    "Trajectory",
+    "compare_loci",
+    "fit_dominance",
+    "fit_loci",
+    "fit_selection",
+    "log_likelihood",
+    "posterior_trajectory",
+    "simulate_loci",
+    "simulate_trajectory",
+]

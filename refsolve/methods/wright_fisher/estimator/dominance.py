@@ -1,0 +1,150 @@
+"""Selection and dominance together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize_scalar
+from scipy.special import chdtri
+
+from refsolve.core.result import Result
+from refsolve.methods.wright_fisher.estimator.selection import SelectionFit, fit_model
+from refsolve.methods.wright_fisher.inputs import Start
+from refsolve.methods.wright_fisher.likelihood import Likelihood, Mapper
+from refsolve.methods.wright_fisher.samples import Observations
+
+SCAN = 9  # values of h of the first scan
+
+
+@dataclass(frozen=True, slots=True)
+class DominanceFit(Result):
+    """Selection and dominance of one diploid locus.
+
+    Attributes
+    ----------
+    s
+        Selection coefficient of the derived homozygote.
+    h
+        Dominance: the heterozygote has fitness 1 + hs.
+    s_interval
+        Profile-likelihood interval of s at the estimated h.
+    h_interval
+        Profile-likelihood interval of h, with s at its best for every h.
+    confidence
+        Nominal coverage of both.
+    log_likelihood
+        At (s, h).
+    lrt_additive
+        Likelihood-ratio statistic of h = 1/2.
+    h_identified
+        Whether the interval of h ends within the bounds on at least one side.
+    at_bound
+        h or s, or an end of their intervals, lies on the bounds.
+    """
+
+    s: float
+    h: float
+    s_interval: tuple[float, float]
+    h_interval: tuple[float, float]
+    confidence: float
+    log_likelihood: float
+    lrt_additive: float
+    h_identified: bool
+    at_bound: bool
+
+
+def fit_dominance(
+    samples: Observations,
+    sizes: ArrayLike,
+    *,
+    bounds: tuple[float, float] = (-0.4, 0.8),
+    h_bounds: tuple[float, float] = (-0.5, 1.5),
+    start: Start = "uniform",
+    mutation: tuple[float, float] | None = None,
+    mode: str = "auto",
+    confidence: float = 0.95,
+    tolerance: float = 1e-3,
+    map_: Mapper = map,
+) -> DominanceFit:
+    """Estimate selection and dominance of one diploid locus by profiling over dominance.
+
+    Parameters
+    ----------
+    samples, sizes, start, mutation, mode, tolerance, map_
+        As in `log_likelihood`.
+    bounds, h_bounds
+        Ranges of the search in s and h.
+    confidence
+        Nominal coverage of the intervals.
+
+    Returns
+    -------
+    Both estimates; h is not identified when s is near zero.
+    """
+    model = Likelihood(samples, sizes, ploidy="diploid", start=start, mutation=mutation, mode=mode)
+    profile = _Profile(model, bounds, confidence, tolerance, map_)
+    grid = np.unique([*np.linspace(*h_bounds, SCAN), 0.5])
+    best = int(np.argmax([profile(h) for h in grid]))
+    around = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
+    found = minimize_scalar(lambda h: -profile(h), bounds=around, method="bounded")
+    h = max((float(found.x), *map(float, grid)), key=profile)
+    fit, drop = profile.fits[h], float(chdtri(1, 1.0 - confidence)) / 2.0
+    ends = profile.end(h, h_bounds[0], drop), profile.end(h, h_bounds[1], drop)
+    unbounded = ends[0] <= h_bounds[0], ends[1] >= h_bounds[1]
+    return DominanceFit(
+        s=fit.s,
+        h=h,
+        s_interval=fit.interval,
+        h_interval=ends,
+        confidence=confidence,
+        log_likelihood=fit.log_likelihood,
+        lrt_additive=max(0.0, 2.0 * (fit.log_likelihood - profile(0.5))),
+        h_identified=not all(unbounded),
+        at_bound=fit.at_bound or any(unbounded),
+    )
+
+
+class _Profile:
+    """Log-likelihood of h with s at its best; every fit is kept."""
+
+    def __init__(
+        self,
+        model: Likelihood,
+        bounds: tuple[float, float],
+        confidence: float,
+        tolerance: float,
+        map_: Mapper,
+    ) -> None:
+        self.model, self.bounds, self.confidence = model, bounds, confidence
+        self.tolerance, self.map_ = tolerance, map_
+        self.fits: dict[float, SelectionFit] = {}
+
+    def __call__(self, h: float) -> float:
+        h = float(h)
+        if h not in self.fits:
+            model = self.model.with_dominance(h)
+            low, high = self._allowed(h)
+            self.fits[h] = fit_model(model, (low, high), self.confidence, self.tolerance, self.map_)
+        return self.fits[h].log_likelihood
+
+    def _allowed(self, h: float) -> tuple[float, float]:
+        """Bounds of s within which heterozygotes have a positive fitness."""
+        low, high = self.bounds
+        if h > 0.0:
+            low = max(low, -0.99 / h)
+        if h < 0.0:
+            high = min(high, -0.99 / h)
+        return low, high
+
+    def end(self, h: float, bound: float, drop: float) -> float:
+        """Where the profile falls below its maximum by `drop`, between h and a bound."""
+        level = self(h) - drop
+        if self(bound) >= level:
+            return bound
+        inside, outside = h, bound
+        while abs(outside - inside) > 1e-3:
+            middle = 0.5 * (inside + outside)
+            inside, outside = (middle, outside) if self(middle) >= level else (inside, middle)
+        return 0.5 * (inside + outside)
