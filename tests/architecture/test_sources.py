@@ -59,7 +59,7 @@ def _asserts(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         name = ast.unparse(node.func)
         return called_name(node).startswith("assert") or bool(
-            re.search(r"\b(raises|warns)$|regression\.check$", name)
+            re.search(r"^pytest\.(raises|warns|fail)$|regression\.check$", name)
         )
     return False
 

@@ -79,7 +79,7 @@ def test_an_alternative_must_say_what_it_is(doc):
         return Found(x, "")
 
     run.__doc__ = doc
-    with pytest.raises(ValueError, match="^run: the docstring must begin with 'Wrong:' or 'Def"):
+    with pytest.raises(UsageError, match="^run: the docstring must begin with 'Wrong:' or 'Def"):
         alternative(start)(run)
 
 
@@ -89,7 +89,7 @@ def test_alternatives_of_two_decisions_with_one_name_do_not_replace_each_other()
         "@alternative(start)\ndef ignore(x):\n    'Wrong: a.'\n\n"
         "@alternative(scale)\ndef ignore(x):\n    'Wrong: b.'\n"
     )
-    with pytest.raises(ValueError, match="ignore: an alternative of 'start' has this name"):
+    with pytest.raises(UsageError, match="ignore: an alternative of 'start' has this name"):
         exec(code, {"alternative": alternative, "start": start, "scale": scale})
 
 
