@@ -29,6 +29,8 @@ from .solve import (
 )
 from .tables import Locus, Schedule
 
+COUNTS = 10_000  # resolution of a first frequency that is taken for known
+
 
 @alternative(orientation)
 def alt_is_derived(loci: tuple[Locus, ...]) -> Found[dict[str, Polarised]]:
@@ -116,15 +118,19 @@ def profiled(data: Mapping[str, Series], schedule: Schedule) -> Found[dict[str, 
 @alternative(start)
 def first_observed(data: Mapping[str, Series], schedule: Schedule) -> Found[dict[str, Any]]:
     """Wrong: noise of the first sample is taken for truth (s too high or too low, a little)."""
-    fits = {name: fit_locus(one, schedule, _point(one, schedule)) for name, one in data.items()}
+    fits = {name: _from_observed(one, schedule) for name, one in data.items()}
     return Found(fits, "The first frequency is taken to be the one that was observed.")
 
 
-def _point(one: Series, schedule: Schedule) -> Any:
+def _from_observed(one: Series, schedule: Schedule) -> Any:
     first = one.generation == one.generation.min()
     n = one.total[first]
-    rate = (one.e_da + one.e_ad)[first] @ n / n.sum()
-    x = (one.derived[first].sum() / n.sum() - one.e_ad[first] @ n / n.sum()) / (1 - rate)
-    size = schedule.at(one.clock)[0]
-    count = np.arange((size if np.isfinite(size) else 10_000) + 1)
-    return 1.0 * (count == np.clip(np.rint(x * count[-1]), 1, count[-1] - 1))
+    e_da, e_ad = ((rate[first] @ n) / n.sum() for rate in (one.e_da, one.e_ad))
+    x = (one.derived[first].sum() / n.sum() - e_ad) / (1 - e_da - e_ad)
+    sizes = schedule.sizes.copy()
+    # No generation before the first drifts into it: any size will do where the schedule has none.
+    at = one.clock[0] - schedule.first
+    sizes[at] = min(sizes[at], COUNTS)
+    count = np.arange(sizes[at] + 1)
+    point = 1.0 * (count == np.clip(np.rint(x * sizes[at]), 1, sizes[at] - 1))
+    return fit_locus(one, replace(schedule, sizes=sizes), point)

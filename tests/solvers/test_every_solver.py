@@ -35,7 +35,11 @@ DIRECTIONS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
+# As plain Python a shipped solver takes minutes; the toy needs no compilation.
+CASES = [pytest.param(f, marks=[] if f.name == "coin" else pytest.mark.compiled) for f in FOLDERS]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=[folder.name for folder in FOLDERS])
 def problem(request) -> Problem:
     return Problem(request.param)
 

@@ -116,6 +116,7 @@ def test_two_equal_loci_are_not_told_apart(rising: Any) -> None:
     assert same.interval[0] == pytest.approx(-same.interval[1], rel=1e-9)
 
 
+@pytest.mark.compiled
 def test_two_loci_are_compared_on_their_curves(rising: Any, falling: Any) -> None:
     got, other = compare_loci(rising, falling), compare_loci(falling, rising)
     s = np.linspace(-0.4, 0.9, 651)

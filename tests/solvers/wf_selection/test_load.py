@@ -96,7 +96,7 @@ BROKEN = {
         "'generation_start' of the row, 30",
     ),
     "nobody": (_cell("Ne_schedule", 4, "Ne", 0), "column 'Ne', row 6: found 0"),
-    "half a chromosome": (_cell("Ne_schedule", 4, "Ne", 99.5), "column 'Ne', row 6: found '99.5'"),
+    "less than one": (_cell("Ne_schedule", 4, "Ne", 0.6), "column 'Ne', row 6: found 0.6"),
     "more than all": (
         _cell("locus_A_timeseries", 0, "alt_reads", 41),
         "locus_A_timeseries.tsv.gz, column 'alt_reads', row 2: found 41, expected at most the "
@@ -188,3 +188,10 @@ def test_aliases_of_the_schedule(tmp_path: Path, start: str, end: str, size: str
     frame = intervals((0, 12, 100), (13, 24, 40)).set_axis([start, end, size], axis=1)
     schedule = load(opened(tmp_path, {**plain(), "Ne_schedule": frame})).schedule
     assert schedule.at(np.arange(11, 15)).tolist() == [100, 100, 40, 40]
+
+
+def test_sizes_that_are_not_whole_are_rounded(tmp_path: Path) -> None:
+    tables = with_cell(plain(), "Ne_schedule", 4, "Ne", 99.7)
+    tables["Ne_schedule"].loc[5, "Ne"] = 42.2
+    schedule = load(opened(tmp_path, tables)).schedule
+    assert schedule.at(np.arange(3, 7)).tolist() == [100, 100, 42, 100]

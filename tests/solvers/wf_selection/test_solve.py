@@ -22,6 +22,9 @@ from tests.solvers.wf_selection.cases import (
     solved,
 )
 
+# As plain Python these cases take minutes.
+pytestmark = pytest.mark.compiled
+
 SERIES = ("locus_A_timeseries", "locus_B_timeseries")
 # 0.1 % of the tolerance of the answer.
 SAME = {"rtol": 0, "atol": 2e-5}
@@ -180,16 +183,6 @@ def test_a_wrong_turn_is_recognised_by_its_answer(wrong: dict[str, str], tmp_pat
     found = explain(PROBLEM, tmp_path, answer, depth=1)
     assert found.candidates[0].deviations == wrong
     assert found.candidates[0].distance == 0
-
-
-def test_every_alternative_is_ten_lines_at_most() -> None:
-    import ast
-    import inspect
-
-    for line in ast.parse(inspect.getsource(PROBLEM.module("ablations"))).body:
-        if isinstance(line, ast.FunctionDef):
-            documented = line.body[1:] if ast.get_docstring(line) else line.body
-            assert line.end_lineno - documented[0].lineno < 10, line.name
 
 
 def test_opened_cases_are_untouched(tables: Tables, tmp_path: Path) -> None:
