@@ -1,0 +1,1 @@
+"""Methods against simulated truth and stored exact values: one file per method."""

@@ -1,0 +1,240 @@
+"""Accuracy of wright_fisher: bias, coverage, type-I error, power; the grid against exact values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.accuracy._wright_fisher_designs import Design, Replicate, all_designs, column
+from benchmarks.accuracy._wright_fisher_dominance import dominance_rows
+from benchmarks.accuracy._wright_fisher_exact import bar_rows, gold_rows
+from benchmarks.figures import Dots, dots
+from benchmarks.options import Options
+from benchmarks.report import Report, Table, Verdict, at_most, within
+from benchmarks.shares import smallest_bias_seen, smallest_share_seen, wilson
+
+REPLICATES = 2000
+COVERAGE, TYPE_ONE = (0.93, 0.97), (0.04, 0.06)
+BIAS = 0.25  # of the standard deviation: adds 3 % to the RMSE
+MEDIAN = math.sqrt(math.pi / 2)  # standard error of a median over that of a mean
+
+
+@dataclass(frozen=True, slots=True)
+class BiasRow:
+    """Point estimates of one design.
+
+    Attributes
+    ----------
+    design, selection, replicates
+        What was simulated.
+    at_a_bound
+        Estimates at the bounds of the search; they have no place in a mean and are left out of
+        `bias`, `rmse` and `sd`, not of the median.
+    median_error, median_seen
+        Of all estimates, and the one that this number of replicates finds with 80 % power.
+    bias, bias_seen
+        The same for the mean. It is positive where the curve is skewed: after fixation the data
+        bound s from one side only.
+    rmse, sd
+        Root mean squared error, and standard deviation.
+    cpu
+        Milliseconds per fit, median.
+    verdict
+        |median error| at most a quarter of the standard deviation.
+    """
+
+    design: str
+    selection: float
+    replicates: int
+    at_a_bound: int
+    median_error: float
+    median_seen: float
+    bias: float
+    bias_seen: float
+    rmse: float
+    sd: float
+    cpu: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRow:
+    """A share of the replicates of one design.
+
+    Attributes
+    ----------
+    design, selection, replicates
+        What was simulated.
+    count, share, low, high
+        Replicates, their share, and its Wilson interval.
+    smallest_seen
+        Deviation from the nominal share that is found with 80 % power.
+    interval_left, interval_right
+        Intervals that lie wholly to the left and to the right of the truth.
+    verdict
+        Against the band.
+    """
+
+    design: str
+    selection: float
+    replicates: int
+    count: int
+    share: float
+    low: float
+    high: float
+    smallest_seen: float
+    interval_left: int
+    interval_right: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """How often a fit warns.
+
+    Attributes
+    ----------
+    at_bound, flat
+        Shares of fits with the flag.
+    coverage_unflagged
+        Coverage among the fits without either.
+    largest_error
+        Largest reported numerical error at the maximum, in log units.
+    """
+
+    design: str
+    selection: float
+    replicates: int
+    at_bound: float
+    flat: float
+    coverage_unflagged: float
+    largest_error: float
+
+
+Fitted = Sequence[tuple[Design, list[Replicate]]]
+
+
+def run(options: Options) -> Report:
+    n = options.replicates or (40 if options.quick else REPLICATES)
+    fitted = list(all_designs(n, options.map_))
+    selected = [pair for pair in fitted if pair[0].selection]
+    neutral = [pair for pair in fitted if not pair[0].selection]
+    gold, notes = gold_rows(options)
+    coverage = [coverage_row(*pair) for pair in fitted]
+    type_one = [reject_row(*pair, TYPE_ONE) for pair in neutral]
+    power = [reject_row(*pair, None) for pair in selected]
+    dominance = dominance_rows(max(3 * n // 100, 4), options.map_)
+    tables = [
+        Table("bias", "errors of the estimate", [bias_row(*pair) for pair in fitted]),
+        Table("coverage", "95 % intervals that hold the truth", coverage),
+        Table("type_one", "neutrality rejected at 5 % although true", type_one),
+        Table("power", "neutrality rejected at 5 %", power),
+        Table("flags", "flags", [flag_row(*pair) for pair in fitted]),
+        Table("dominance", "s and h estimated together", dominance),
+        Table("bars", "the grid against its reported error, random designs",
+              bar_rows(20 if options.quick else 300, options)),
+        Table("gold", "differences to stored exact log-likelihoods", gold),
+    ]  # fmt: skip
+    return Report(tables, notes, figure(coverage, type_one, power))
+
+
+def bias_row(design: Design, rows: list[Replicate]) -> BiasRow:
+    error = column(rows, "s") - design.selection
+    inner = np.array([-0.5 < row.s < 1.0 for row in rows])
+    kept = error[inner]
+    median, sd = float(np.median(error)), float(kept.std(ddof=1))
+    seen = smallest_bias_seen(sd, kept.size)
+    verdict = at_most(abs(median) / sd, BIAS, "sd")
+    return BiasRow(
+        design.name,
+        design.selection,
+        len(rows),
+        int((~inner).sum()),
+        median,
+        MEDIAN * seen,
+        float(kept.mean()),
+        seen,
+        float(np.sqrt(np.mean(kept**2))),
+        sd,
+        1000 * float(np.median(column(rows, "cpu"))),
+        verdict,
+    )
+
+
+def coverage_row(design: Design, rows: list[Replicate]) -> ShareRow:
+    left = int(np.sum(column(rows, "high") < design.selection))
+    right = int(np.sum(column(rows, "low") > design.selection))
+    return _share_row(design, len(rows), len(rows) - left - right, 0.95, (left, right), COVERAGE)
+
+
+def reject_row(design: Design, rows: list[Replicate], band: tuple[float, float] | None) -> ShareRow:
+    reject = column(rows, "reject")
+    right = int(np.sum(reject & (column(rows, "s") > 0)))
+    sides = (int(reject.sum()) - right, right)
+    return _share_row(design, len(rows), int(reject.sum()), 0.05, sides, band)
+
+
+def _share_row(
+    design: Design,
+    n: int,
+    count: int,
+    nominal: float,
+    sides: tuple[int, int],
+    band: tuple[float, float] | None,
+) -> ShareRow:
+    low, high = wilson(count, n)
+    verdict = Verdict("none") if band is None else within((low, high), count / n, *band)
+    expected = nominal if band else count / n
+    return ShareRow(
+        design.name,
+        design.selection,
+        n,
+        count,
+        count / n,
+        low,
+        high,
+        smallest_share_seen(expected, n),
+        *sides,
+        verdict,
+    )
+
+
+def flag_row(design: Design, rows: list[Replicate]) -> FlagRow:
+    at_bound, flat = column(rows, "at_bound"), column(rows, "flat")
+    held = (column(rows, "low") <= design.selection) & (design.selection <= column(rows, "high"))
+    plain = ~(at_bound | flat)
+    return FlagRow(
+        design.name,
+        design.selection,
+        len(rows),
+        float(at_bound.mean()),
+        float(flat.mean()),
+        float(held[plain].mean()),
+        float(column(rows, "error").max()),
+    )
+
+
+def figure(coverage: list[ShareRow], type_one: list[ShareRow], power: list[ShareRow]) -> object:
+    return dots(
+        [
+            _panel("95 % intervals that hold the true s", coverage, COVERAGE, 0.95),
+            _panel("neutrality rejected at 5 %, s = 0", type_one, TYPE_ONE, 0.05),
+            _panel("neutrality rejected at 5 %, power", power, None, None),
+        ]
+    )
+
+
+def _panel(
+    title: str, rows: list[ShareRow], band: tuple[float, float] | None, nominal: float | None
+) -> Dots:
+    return Dots(
+        title,
+        [f"{row.design.split(':')[0]}, s = {row.selection:g}" for row in rows],
+        [row.share for row in rows],
+        [(row.low, row.high) for row in rows],
+        band,
+        nominal,
+    )
