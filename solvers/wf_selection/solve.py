@@ -187,6 +187,11 @@ def start(data: Mapping[str, Series], schedule: Schedule) -> Found[dict[str, Sel
         f"With the first frequency integrated under a uniform prior, {each}: locus {name} is "
         f"under stronger selection; its best single first frequency would move s by {moved:+.4f}."
     )
+    for one, fit in fits.items():
+        if fit.flat:
+            because += f" Locus {one} fits every s and is left out of the comparison."
+        elif fit.at_bound:
+            because += f" The interval of locus {one} is open: it reaches the end of the search."
     return Found(fits, because, shift_of_s_if_profiled=moved)
 
 
@@ -197,8 +202,14 @@ def fit_locus(data: Series, schedule: Schedule, prior: Any) -> SelectionFit:
 
 
 def larger(fits: Mapping[str, SelectionFit]) -> str:
-    """Name of the locus with the larger estimate."""
-    return max(fits, key=lambda name: fits[name].s)
+    """Name of the locus with the larger estimate, among those whose reads tell anything."""
+    told = [name for name, fit in fits.items() if not fit.flat]
+    if not told:
+        raise AnalysisError(
+            f"The reads of both loci fit every s from {BOUNDS[0]:g} to {BOUNDS[1]:g}.",
+            hint="Selection needs more reads, or more generations between them.",
+        )
+    return max(told, key=lambda name: fits[name].s)
 
 
 DECISIONS = (orientation, error, drift, missing, start)

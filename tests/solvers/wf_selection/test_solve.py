@@ -11,6 +11,7 @@ import pytest
 
 from refsolve.contract.explaining import explain
 from refsolve.contract.generating import generate
+from refsolve.core.errors import AnalysisError
 from tests.solvers.wf_selection.cases import (
     PROBLEM,
     SMALL,
@@ -183,6 +184,42 @@ def test_a_wrong_turn_is_recognised_by_its_answer(wrong: dict[str, str], tmp_pat
     found = explain(PROBLEM, tmp_path, answer, depth=1)
     assert found.candidates[0].deviations == wrong
     assert found.candidates[0].distance == 0
+
+
+def test_a_locus_that_says_nothing_is_left_out(tables: Tables, tmp_path: Path) -> None:
+    silent = tables["locus_A_timeseries"].assign(total_reads=0, alt_reads=0)
+    silent.loc[silent.index[[0, 1]], "total_reads"] = 1
+    tables = {**tables, "locus_A_timeseries": silent}
+    outcome = solved(tmp_path / "one", tables)
+    assert outcome.diagnostics["loci"]["A"]["flat"]
+    assert outcome.answer["selected_locus"] == "B"
+    assert "Locus A fits every s" in outcome.reasoning
+    with pytest.raises(AnalysisError, match="both loci fit every s"):
+        solved(tmp_path / "both", {**tables, "locus_B_timeseries": silent})
+
+
+def test_a_lost_allele_leaves_the_interval_open(tables: Tables, tmp_path: Path) -> None:
+    name = "locus_A_timeseries"
+    lost = tables[name].assign(seq_error=0.0)
+    alleles = tables["variant_info"].set_index("locus").loc["A"]
+    lost["alt_reads"] = lost["total_reads"] if alleles["alt"] == alleles["ancestral"] else 0
+    lost.loc[lost.index[0], "alt_reads"] = lost["total_reads"].iloc[0] // 2
+    outcome = solved(tmp_path, {**tables, name: lost})
+    assert outcome.answer["selected_locus"] == "B"
+    assert "interval of locus A is open" in outcome.reasoning
+
+
+def test_figures_of_both_loci_and_their_profiles(reference: Any) -> None:
+    import matplotlib.pyplot as plt
+
+    drawn = PROBLEM.module("figures").figures(reference)
+    assert list(drawn) == [
+        "Locus A: reads and frequency",
+        "Locus B: reads and frequency",
+        "Likelihood of s",
+    ]
+    assert all(figure.axes[0].has_data() for figure in drawn.values())
+    plt.close("all")
 
 
 def test_opened_cases_are_untouched(tables: Tables, tmp_path: Path) -> None:
