@@ -49,7 +49,7 @@ class Knobs:
     gap: float = field(
         default=0.28, metadata={"doc": "share of the series in an early run without reads"}
     )
-    dropout: float = field(default=0.25, metadata={"doc": "share of the others without reads"})
+    dropout: float = field(default=0.2, metadata={"doc": "share of the others without reads"})
     schedule: str = field(
         default="bottleneck", metadata={"doc": "constant, bottleneck, growth or piecewise"}
     )
