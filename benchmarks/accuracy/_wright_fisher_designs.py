@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refsolve.core.rng import spawn
-from refsolve.methods.wright_fisher import Samples, fit_selection, simulate_trajectory
+from refsolve.methods.wright_fisher import (
+    Samples,
+    SimulatedSeries,
+    fit_selection,
+    simulate_trajectory,
+)
 from refsolve.parallel import Mapper
 
 AT_ONCE = 20  # replicates in one task
 BOUNDS = (-0.5, 1.0)
-CHANGING = (1000.0,) * 41 + (200.0,) * 40 + (2000.0,) * 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,21 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Replicate:
-    """What one fit said; `reject` at 5 %, `cpu` in seconds."""
+    """What one fit said.
+
+    Attributes
+    ----------
+    index
+        Of the replicate.
+    s, low, high, at_bound, flat, error
+        Estimate, interval, flags, and numerical error at the estimate.
+    reject
+        Neutrality, at 5 %.
+    absorbed
+        The true path was lost or fixed at the last sample.
+    cpu
+        Seconds of the fit.
+    """
 
     index: int
     s: float
@@ -55,24 +73,55 @@ class Replicate:
     reject: bool
     at_bound: bool
     flat: bool
+    absorbed: bool
     error: float
     cpu: float
 
 
-def designs(selection: bool) -> list[Design]:
-    """Small, medium and large populations, selected or neutral."""
-    s, more = ((0.05, 0.03, 0.02, 0.03), 0) if selection else ((0.0, 0.0, 0.0, 0.0), 10)
-    every_20 = tuple(range(0, 101, 20))
-    error = {"e_da": 0.004, "e_ad": 0.02}
+def designs(selected: bool) -> list[Design]:
+    """Small, medium and large populations; then two where many paths are lost or fixed.
+
+    Parameters
+    ----------
+    selected
+        With selection, or neutral.
+    """
+    s = (0.05, 0.02, 0.02, 0.03, 0.05, 0.03) if selected else (0.0,) * 6
+    seed = 0 if selected else 100
+    every_30, error = (0, 30, 60, 90, 120), {"e_da": 0.004, "e_ad": 0.02}
+    every_20 = (0, 20, 40, 60, 80, 100)
+    medium = Design(
+        "medium: M = 2000, 800, 4000, error, 5 × 40 reads",
+        seed + 2, s[1], _pieces(2000, 800, 4000), every_30, 40, **error,
+    )  # fmt: skip
+    bottleneck = Design(
+        "bottleneck: M = 1000, 200, 2000, error, 5 × 40 reads",
+        seed + 6, s[5], _pieces(1000, 200, 2000), every_30, 40, **error,
+    )  # fmt: skip
     return [
-        Design("small: M = 100, 5 × 200 reads", 1 + more, s[0], (100.0,) * 41,
+        Design("small: M = 150, 5 × 200 reads", seed + 1, s[0], (150.0,) * 17,
+               (0, 4, 8, 12, 16), 200),
+        medium,
+        Design("large: M = 20,000, 6 × 60 reads", seed + 3, s[2], (20000.0,) * 101, every_20, 60),
+        replace(bottleneck, name="bottleneck, every path starts at 0.2", seed=seed + 4,
+                selection=s[3], start_frequency=0.2),
+        Design("strong drift: M = 100, 5 × 200 reads", seed + 5, s[4], (100.0,) * 41,
                (0, 10, 20, 30, 40), 200),
-        Design("medium: M = 1000, 200, 2000, directional error, 5 × 40 reads", 2 + more, s[1],
-               CHANGING, (0, 30, 60, 90, 120), 40, **error),
-        Design("large: M = 20,000, 6 × 60 reads", 3 + more, s[2], (20000.0,) * 101, every_20, 60),
-        Design("medium, but every path starts at 0.2", 4 + more, s[3],
-               CHANGING, (0, 30, 60, 90, 120), 40, **error, start_frequency=0.2),
+        bottleneck,
     ]  # fmt: skip
+
+
+def _pieces(first: float, second: float, third: float) -> tuple[float, ...]:
+    return (float(first),) * 41 + (float(second),) * 40 + (float(third),) * 40
+
+
+def simulate(design: Design, seed: np.random.SeedSequence) -> SimulatedSeries:
+    """One data set of a design."""
+    return simulate_trajectory(
+        selection=design.selection, sizes=design.sizes, generation=design.generation,
+        total=design.total, e_da=design.e_da, e_ad=design.e_ad,
+        start_frequency=design.start_frequency, rng=np.random.default_rng(seed),
+    )  # fmt: skip
 
 
 def replicates(design: Design, n: int, map_: Mapper) -> list[Replicate]:
@@ -97,23 +146,21 @@ def _fit_all(task: tuple[Design, int, Sequence[np.random.SeedSequence]]) -> list
 
 
 def _fit(design: Design, index: int, seed: np.random.SeedSequence) -> Replicate:
-    data = simulate_trajectory(
-        selection=design.selection, sizes=design.sizes, generation=design.generation,
-        total=design.total, e_da=design.e_da, e_ad=design.e_ad,
-        start_frequency=design.start_frequency, rng=np.random.default_rng(seed),
-    )  # fmt: skip
+    data = simulate(design, seed)
     start = time.process_time()
     fit = fit_selection(Samples(**data.observed), data.sizes, bounds=BOUNDS)
     cpu = time.process_time() - start
     return Replicate(
-        index,
-        fit.s,
-        *fit.interval,
-        bool(fit.p_value < 0.05),
-        fit.at_bound,
-        fit.flat,
-        fit.discretisation_error,
-        cpu,
+        index=index,
+        s=fit.s,
+        low=fit.interval[0],
+        high=fit.interval[1],
+        reject=bool(fit.p_value < 0.05),
+        at_bound=fit.at_bound,
+        flat=fit.flat,
+        absorbed=bool(data.path[data.generation.max()] in (0.0, 1.0)),
+        error=fit.discretisation_error,
+        cpu=cpu,
     )
 
 
@@ -123,6 +170,7 @@ def column(rows: Sequence[Replicate], name: str) -> np.ndarray:
 
 
 def all_designs(n: int, map_: Mapper) -> Iterator[tuple[Design, list[Replicate]]]:
+    """Every design, selected and neutral, with its fits."""
     for selected in (True, False):
         for design in designs(selected):
             yield design, replicates(design, n, map_)

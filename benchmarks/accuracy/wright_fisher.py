@@ -8,9 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.accuracy._wright_fisher_designs import Design, Replicate, all_designs, column
+from benchmarks.accuracy._wright_fisher_designs import (
+    BOUNDS,
+    Design,
+    Replicate,
+    all_designs,
+    column,
+)
 from benchmarks.accuracy._wright_fisher_dominance import dominance_rows
 from benchmarks.accuracy._wright_fisher_exact import bar_rows, gold_rows
+from benchmarks.accuracy._wright_fisher_identity import identity_rows
 from benchmarks.figures import Dots, dots
 from benchmarks.options import Options
 from benchmarks.report import Report, Table, Verdict, at_most, within
@@ -72,8 +79,11 @@ class ShareRow:
         Replicates, their share, and its Wilson interval.
     smallest_seen
         Deviation from the nominal share that is found with 80 % power.
-    interval_left, interval_right
-        Intervals that lie wholly to the left and to the right of the truth.
+    left, right
+        Intervals that lie wholly to the left and to the right of the truth; for tests, rejections
+        with a negative and with a positive estimate.
+    absorbed, share_segregating
+        Paths lost or fixed at the last sample, and the share among the others.
     verdict
         Against the band.
     """
@@ -86,8 +96,10 @@ class ShareRow:
     low: float
     high: float
     smallest_seen: float
-    interval_left: int
-    interval_right: int
+    left: int
+    right: int
+    absorbed: float
+    share_segregating: float
     verdict: Verdict
 
 
@@ -133,6 +145,7 @@ def run(options: Options) -> Report:
         Table("type_one", "neutrality rejected at 5 % although true", type_one),
         Table("power", "neutrality rejected at 5 %", power),
         Table("flags", "flags", [flag_row(*pair) for pair in fitted]),
+        Table("identity", "mean of L(s)/L(0) over neutral data: one", identity_rows(n, options)),
         Table("dominance", "s and h estimated together", dominance),
         Table("bars", "the grid against its reported error, random designs",
               bar_rows(20 if options.quick else 300, options)),
@@ -143,7 +156,7 @@ def run(options: Options) -> Report:
 
 def bias_row(design: Design, rows: list[Replicate]) -> BiasRow:
     error = column(rows, "s") - design.selection
-    inner = np.array([-0.5 < row.s < 1.0 for row in rows])
+    inner = np.array([BOUNDS[0] < row.s < BOUNDS[1] for row in rows])
     kept = error[inner]
     median, sd = float(np.median(error)), float(kept.std(ddof=1))
     seen = smallest_bias_seen(sd, kept.size)
@@ -167,44 +180,50 @@ def bias_row(design: Design, rows: list[Replicate]) -> BiasRow:
 def coverage_row(design: Design, rows: list[Replicate]) -> ShareRow:
     left = int(np.sum(column(rows, "high") < design.selection))
     right = int(np.sum(column(rows, "low") > design.selection))
-    return _share_row(design, len(rows), len(rows) - left - right, 0.95, (left, right), COVERAGE)
+    return _share_row(design, rows, _held(design, rows), 0.95, (left, right), COVERAGE)
+
+
+def _held(design: Design, rows: list[Replicate]) -> np.ndarray:
+    return (column(rows, "low") <= design.selection) & (design.selection <= column(rows, "high"))
 
 
 def reject_row(design: Design, rows: list[Replicate], band: tuple[float, float] | None) -> ShareRow:
     reject = column(rows, "reject")
     right = int(np.sum(reject & (column(rows, "s") > 0)))
     sides = (int(reject.sum()) - right, right)
-    return _share_row(design, len(rows), int(reject.sum()), 0.05, sides, band)
+    return _share_row(design, rows, reject, 0.05, sides, band)
 
 
 def _share_row(
     design: Design,
-    n: int,
-    count: int,
+    rows: list[Replicate],
+    counted: np.ndarray,
     nominal: float,
     sides: tuple[int, int],
     band: tuple[float, float] | None,
 ) -> ShareRow:
+    n, count, absorbed = len(rows), int(counted.sum()), column(rows, "absorbed")
     low, high = wilson(count, n)
-    verdict = Verdict("none") if band is None else within((low, high), count / n, *band)
-    expected = nominal if band else count / n
     return ShareRow(
-        design.name,
-        design.selection,
-        n,
-        count,
-        count / n,
-        low,
-        high,
-        smallest_share_seen(expected, n),
-        *sides,
-        verdict,
+        design=design.name,
+        selection=design.selection,
+        replicates=n,
+        count=count,
+        share=count / n,
+        low=low,
+        high=high,
+        smallest_seen=smallest_share_seen(nominal if band else count / n, n),
+        left=sides[0],
+        right=sides[1],
+        absorbed=float(absorbed.mean()),
+        share_segregating=float(counted[~absorbed].mean()),
+        verdict=Verdict("none") if band is None else within((low, high), count / n, *band),
     )
 
 
 def flag_row(design: Design, rows: list[Replicate]) -> FlagRow:
     at_bound, flat = column(rows, "at_bound"), column(rows, "flat")
-    held = (column(rows, "low") <= design.selection) & (design.selection <= column(rows, "high"))
+    held = _held(design, rows)
     plain = ~(at_bound | flat)
     return FlagRow(
         design.name,
