@@ -76,7 +76,7 @@ def test_code_that_is_left_is_named(tmp_path: Path) -> None:
     problem = Problem(folder)
     assert problem.spec.name == "fresh"
     assert [d.key for d in problem.decisions] == ["first_decision"]
-    with pytest.raises(ValueError, match=r"must begin with 'Wrong:' or 'Defensible:'"):
+    with pytest.raises(UsageError, match=r"must begin with 'Wrong:' or 'Defensible:'"):
         _ = problem.lattice
     with pytest.raises(UsageError, match=r"fresh/generate\.py: fill in generate and Knobs"):
         generate(problem, tmp_path / "case")
