@@ -10,7 +10,7 @@ from benchmarks.instructions._count import NoValgrind, count_rows
 from benchmarks.options import Options
 from benchmarks.report import Report, Table
 from refsolve.methods.wright_fisher import Samples
-from refsolve.methods.wright_fisher.likelihood import Likelihood
+from refsolve.methods.wright_fisher.model.likelihood import Likelihood
 
 TITLE = "millions of instructions per evaluation"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsolve.methods.wright_fisher.samples import Samples
+from refsolve.methods.wright_fisher.model.samples import Samples
 
 LOCI = 1000
 TIMES = np.array([0, 30, 60, 100, 130, 160, 200, 240, 270, 300])

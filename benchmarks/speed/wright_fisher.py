@@ -16,8 +16,9 @@ from benchmarks.peers import Absent, Reply, ask
 from benchmarks.report import NO_TARGET, Report, Table, Verdict, at_most
 from benchmarks.speed._process import Start, process_starts
 from benchmarks.speed._wright_fisher_data import Data, S, bottleneck, small
-from refsolve.methods.wright_fisher import fit_loci, fit_selection, kernels
-from refsolve.methods.wright_fisher.likelihood import Likelihood, log_likelihood
+from refsolve.methods.wright_fisher import fit_loci, fit_selection
+from refsolve.methods.wright_fisher.kernels import grid
+from refsolve.methods.wright_fisher.model.likelihood import Likelihood, log_likelihood
 
 ONE_LOCUS, ALL_LOCI = "one locus", "1,000 loci"
 TARGETS = {ONE_LOCUS: 0.3, ALL_LOCI: 25.0}  # CPU seconds
@@ -292,7 +293,7 @@ def _peer_row(
 def limit_rows(data: Data) -> list[LimitRow]:
     limits = measure_limits()
     model = Likelihood(data.samples(0), data.sizes, ploidy="diploid", mode="grid")
-    s = np.linspace(0.0, 0.02, 5 * kernels.LANES)
+    s = np.linspace(0.0, 0.02, 5 * grid.LANES)
     rows = []
     for K in GRIDS:
         operations, moved = recursion_cost(model, s, K)
@@ -337,12 +338,12 @@ def recursion_cost(model: Likelihood, s: np.ndarray, K: int) -> tuple[float, flo
     once per generation: the weights of B_M, those of C_s of every lane, and two vectors each way.
     """
     setting = model.setting(K)
-    lanes = kernels.LANES
+    lanes = grid.LANES
     produced = setting.drift_of[1:]
     drift = float(model.drift(K).width.sum(axis=1)[produced[produced >= 0]].sum())
     operations = moved = 0.0
     for group in s.reshape(-1, lanes):
-        width = kernels.lane_selection(group, model.h, model.diploid, K)[1].shape[1]
+        width = grid.lane_selection(group, model.h, model.diploid, K)[1].shape[1]
         selection = produced.size * (K + 1) * width
         operations += 2.0 * lanes * (drift + selection)
         vectors = 4 * produced.size * (K + 1) * lanes
@@ -353,8 +354,8 @@ def recursion_cost(model: Likelihood, s: np.ndarray, K: int) -> tuple[float, flo
 SOLVER = "wf_selection"
 LIKELIHOOD = """
 import numpy as np
-from refsolve.methods.wright_fisher.likelihood import log_likelihood
-from refsolve.methods.wright_fisher.samples import Samples
+from refsolve.methods.wright_fisher.model.likelihood import log_likelihood
+from refsolve.methods.wright_fisher.model.samples import Samples
 samples = Samples([0, 40, 80], [6, 14, 25], [40, 40, 40])
 print(log_likelihood(samples, np.full(81, 4e4), np.linspace(-0.1, 0.1, 81)).log_likelihood.max())
 """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from refsolve.contract import statistics
 from refsolve.contract.charts import pass_rate_chart
 from refsolve.contract.discovery import Problem
-from refsolve.contract.ledger import Cell
+from refsolve.contract.ledger import NULL, Cell, path_of
 from refsolve.core.files import write_atomic
 from refsolve.core.result import Result, jsonable
 
@@ -228,8 +228,6 @@ def _key(key: str, cells: Sequence[Cell]) -> KeyStatistics:
 
 
 def _verdict(problem: Problem, path: str, rate: float) -> tuple[str, str]:
-    from refsolve.contract.certifying import NULL, path_of
-
     if path == NULL:
         return "null", "ok" if rate == 0 else f"gate: a null answer passes {rate:.1%}"
     deviations = path_of(path)

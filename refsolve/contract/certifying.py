@@ -14,13 +14,12 @@ from refsolve.contract.certificate import Certificate, assemble
 from refsolve.contract.discovery import Problem, find_problem
 from refsolve.contract.generating import clean_knobs, draw, write_case
 from refsolve.contract.grading import Grade, judge
-from refsolve.contract.ledger import Cell, Ledger
+from refsolve.contract.ledger import NULL, Cell, Ledger, path_of, path_text
 from refsolve.contract.outcome import GeneratedCase, Mapper, Outcome
 from refsolve.contract.published import KeyRule, spec_rules
 from refsolve.contract.solving import load_case, open_case, solve_case
 from refsolve.core.errors import RefsolveError, UsageError
 
-NULL = "null answer"
 PATHS_PER_TASK = 8
 # What a case or a path may raise without ending the certification.
 STUCK = (RefsolveError, ValueError, ArithmeticError)
@@ -140,28 +139,6 @@ def _tasks(
         for first in range(0, len(todo), PATHS_PER_TASK):
             some = tuple(todo[first : first + PATHS_PER_TASK])
             yield Task(problem.name, folder, sources, seed, tuple(knobs.items()), some)
-
-
-def path_text(deviations: Mapping[str, str]) -> str:
-    """Deviations as one canonical text; empty for the reference.
-
-    Parameters
-    ----------
-    deviations
-        Choice per decision.
-    """
-    return ", ".join(f"{key}={name}" for key, name in deviations.items())
-
-
-def path_of(text: str) -> dict[str, str]:
-    """Deviations of a canonical text.
-
-    Parameters
-    ----------
-    text
-        As `path_text` makes it.
-    """
-    return dict(item.split("=", 1) for item in text.split(", ")) if text else {}
 
 
 def run_task(task: Task) -> list[Cell]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from typing import Any
 from refsolve.core.errors import UsageError
 
 NAME = "work.sqlite"
+NULL = "null answer"  # instead of a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +138,25 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self.base.close()
+
+
+def path_text(deviations: Mapping[str, str]) -> str:
+    """Deviations as one canonical text; empty for the reference.
+
+    Parameters
+    ----------
+    deviations
+        Choice per decision.
+    """
+    return ", ".join(f"{key}={name}" for key, name in deviations.items())
+
+
+def path_of(text: str) -> dict[str, str]:
+    """Deviations of a canonical text.
+
+    Parameters
+    ----------
+    text
+        As `path_text` makes it.
+    """
+    return dict(item.split("=", 1) for item in text.split(", ")) if text else {}

@@ -5,8 +5,9 @@ is released, division follows NumPy, and there is no fastmath (it deletes NaN ch
 
 Numba decides whether a cached function is stale by looking at the file of that function only: an
 edit in a callee of another file goes unnoticed, even across an upgrade of the package. Therefore
-the cache folder is named after a hash of *all* sources of the package and the numba version, so
-that any change of any source starts from an empty cache.
+the cache folder is named after a hash of the numba version and of every source that a kernel may
+import (kernels, `numerics` and `core`; the import rules hold it to these), so that any change of
+one of them starts from an empty cache, and a change of anything else does not.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _KERNELS: dict[str, Any] = {}
 
 @cache
 def fingerprint() -> str:
-    """Hash of every Python source of the package, the numba version, and its bounds check.
+    """Hash of every source that a kernel may import, the numba version, and its bounds check.
 
     Returns
     -------
@@ -41,8 +42,10 @@ def fingerprint() -> str:
     checked = getattr(config, "BOUNDSCHECK", None)
     digest = hashlib.sha256(f"{numba.__version__} {checked}".encode())
     for source in sorted(package.rglob("*.py")):
-        digest.update(source.relative_to(package).as_posix().encode())
-        digest.update(source.read_bytes())
+        place = source.relative_to(package)
+        if place.parts[0] in ("core", "numerics") or "kernels" in place.with_suffix("").parts:
+            digest.update(place.as_posix().encode())
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
 

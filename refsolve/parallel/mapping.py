@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+READY = b"ready"  # a worker has the function
 
 
 class Mapper(Protocol):

@@ -23,7 +23,7 @@ from typing import Any
 from refsolve.core.errors import UsageError
 from refsolve.parallel.blas import ENVIRONMENT
 from refsolve.parallel.errors import WorkerDied, worker_count
-from refsolve.parallel.mapping import Mapper, R, T
+from refsolve.parallel.mapping import READY, Mapper, R, T
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
@@ -60,6 +60,7 @@ def processes(n: int) -> Iterator[Mapper]:
 class _Worker:
     def __init__(self) -> None:
         self.line, theirs = Pipe()
+        self.new = True
         with theirs:
             handle = theirs.fileno()
             self.process = subprocess.Popen(
@@ -87,6 +88,22 @@ class _Worker:
         error, trace = content
         error.add_note(f"In the worker:\n{trace}")
         return False, error
+
+    def takes(self, function: bytes) -> bool:
+        """Whether a worker that was idle is alive, and has the function now."""
+        self.send(function)
+        return self._confirms()
+
+    def starts(self) -> bool:
+        """Whether what was heard of a new worker is that it has its first function."""
+        new, self.new = self.new, False
+        return new and self._confirms()
+
+    def _confirms(self) -> bool:
+        try:
+            return self.line.recv_bytes() == READY
+        except (EOFError, OSError):
+            return False
 
     def _death(self) -> WorkerDied:
         status = self.process.wait()
@@ -117,12 +134,12 @@ class _Pool:
         busy: dict[Connection, _Worker] = {}
         try:
             for task in islice(supply, self.size):
-                worker = self._hire()
+                worker = self._hire(function)
                 busy[worker.line] = worker
-                worker.send(function)
                 worker.send(_dumps(task))
             while busy:
-                ready = [busy[line] for line in wait(list(busy)) if isinstance(line, Connection)]
+                heard = [busy[line] for line in wait(list(busy)) if isinstance(line, Connection)]
+                ready = [worker for worker in heard if not worker.starts()]
                 outcomes = [worker.take() for worker in ready]
                 errors = [content for done, content in outcomes if not done]
                 errors = errors or self._supply(ready, supply, busy)
@@ -149,16 +166,18 @@ class _Pool:
             return [error]
         return []
 
-    def _hire(self) -> _Worker:
+    def _hire(self, function: bytes) -> _Worker:
+        """A worker that has the function; one that died while it was idle is replaced."""
         if not self.open:
             raise UsageError("The mapper of processes is used outside of its with block.")
         while self.idle:
             worker = self.idle.pop()
-            if worker.process.poll() is None:
+            if worker.takes(function):
                 return worker
             self._fire(worker)
         worker = _Worker()
         self.staff.add(worker)
+        worker.send(function)
         return worker
 
     def _fire(self, worker: _Worker) -> None:

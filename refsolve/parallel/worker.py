@@ -13,12 +13,14 @@ from typing import Any
 
 import cloudpickle
 
+from refsolve.parallel.mapping import READY
+
 
 def main(handle: int) -> None:
     """Answer the parent until it says stop or is gone.
 
-    A function arrives, then the tasks for it, then nothing (an empty message); instead of the next
-    function, nothing means stop.
+    A function arrives and is confirmed, then the tasks for it, then nothing (an empty message);
+    instead of the next function, nothing means stop.
 
     Parameters
     ----------
@@ -29,6 +31,7 @@ def main(handle: int) -> None:
     threading.Thread(target=_die_with_parent, args=(handle,), daemon=True).start()
     line = Connection(handle)
     while function := line.recv_bytes():
+        line.send_bytes(READY)
         while task := line.recv_bytes():
             line.send_bytes(_outcome(function, task))
 

@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from refsolve.contract.certifying import NULL, certify, null_answer
+from refsolve.contract.certifying import certify, null_answer
 from refsolve.contract.charts import pass_rate_chart
 from refsolve.contract.generating import draw, generate
+from refsolve.contract.ledger import NULL
 from refsolve.contract.solving import solve
 from refsolve.contract.statistics import wilson
 from refsolve.core.errors import InputError

@@ -16,7 +16,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from refsolve.contract.certifying import NULL, Task, certify, path_of, path_text, run_task
+from refsolve.contract.certifying import Task, certify, run_task
+from refsolve.contract.ledger import NULL, path_of, path_text
 from refsolve.core.errors import UsageError
 from refsolve.parallel import cluster, processes, threads
 

@@ -17,11 +17,11 @@ from refsolve.core import jit
 PACKAGE = Path(jit.__file__).resolve().parents[1]
 CALLEE = "from refsolve.core.jit import kernel\n\n\n@kernel\ndef inner(x):\n    return x + {}\n"
 CALLER = (
-    "from refsolve.core.jit import kernel\nfrom refsolve.probe_inner import inner\n\n\n"
+    "from refsolve.core.jit import kernel\nfrom refsolve.numerics.probe_inner import inner\n\n\n"
     "@kernel\ndef outer(x):\n    return 2.0 * inner(x)\n"
 )
 ASK = (
-    "from refsolve.probe_outer import outer\n"
+    "from refsolve.numerics.probe_outer import outer\n"
     "value, counts = outer(1.0), outer.stats\n"
     "print(value, sum(counts.cache_hits.values()), sum(counts.cache_misses.values()))\n"
 )
@@ -42,8 +42,10 @@ def copy(tmp_path: Path) -> Path:
     package = tmp_path / "site" / "refsolve"
     shutil.copytree(PACKAGE / "core", package / "core", ignore=shutil.ignore_patterns("__pyc*"))
     shutil.copy(PACKAGE / "__init__.py", package)
-    (package / "probe_inner.py").write_text(CALLEE.format("9.0"))
-    (package / "probe_outer.py").write_text(CALLER)
+    numerics = package / "numerics"
+    numerics.mkdir()
+    (numerics / "probe_inner.py").write_text(CALLEE.format("9.0"))
+    (numerics / "probe_outer.py").write_text(CALLER)
     return package
 
 
@@ -62,7 +64,7 @@ def test_an_edit_in_another_file_is_seen_by_the_next_process(copy, tmp_path):
     cache = str(tmp_path / "cache")
     assert ask(copy, REFSOLVE_CACHE_DIR=cache) == ["20.0", "0", "1"]
     assert ask(copy, REFSOLVE_CACHE_DIR=cache) == ["20.0", "1", "0"]
-    (copy / "probe_inner.py").write_text(CALLEE.format("504.0"))
+    (copy / "numerics" / "probe_inner.py").write_text(CALLEE.format("504.0"))
     assert ask(copy, REFSOLVE_CACHE_DIR=cache) == ["1010.0", "0", "1"]
 
 
@@ -76,7 +78,7 @@ def test_without_a_writable_place_kernels_compile_and_are_not_kept(copy, tmp_pat
     assert not list(copy.parent.rglob("*.nbi")), "numba kept its own cache beside the sources"
 
 
-def test_the_fingerprint_follows_every_source(copy, monkeypatch):
+def test_the_fingerprint_follows_every_source_that_a_kernel_may_import(copy, monkeypatch):
     def fingerprint() -> str:
         return jit.fingerprint.__wrapped__()
 
@@ -84,14 +86,17 @@ def test_the_fingerprint_follows_every_source(copy, monkeypatch):
     seen = [fingerprint()]
     (copy / "core" / "rng.py").write_text("X = 1\n")
     seen.append(fingerprint())
-    (copy / "new.py").touch()
+    method = copy / "methods" / "mine"
+    (method / "kernels").mkdir(parents=True)
+    (method / "kernels" / "new.py").touch()
     seen.append(fingerprint())
-    (copy / "new.py").rename(copy / "newer.py")
+    (method / "kernels" / "new.py").rename(method / "kernels.py")
     seen.append(fingerprint())
     monkeypatch.setattr(jit.numba, "__version__", "0.0")
     seen.append(fingerprint())
     assert len(set(seen)) == 5
-    (copy / "notes.md").touch()
+    (copy / "core" / "notes.md").touch()
+    (method / "estimator.py").touch()
     assert fingerprint() == seen[-1]
 
 

@@ -38,9 +38,8 @@ def test_a_worker_killed_while_idle_is_replaced() -> None:
     with processes(2) as map_:
         workers = {process for _, process, _ in map_(tasks.place, range(4))}
         assert len(workers) == 2
-        for worker in workers:
+        for worker in workers:  # not waited for: the pool may find them half dead
             os.kill(worker, signal.SIGKILL)
-            assert gone(worker, within=5.0)
         assert sorted(map_(tasks.square, range(4))) == [0, 1, 4, 9]
 
 

@@ -12,8 +12,8 @@ from refsolve.methods.wright_fisher.estimator import (
     fit_selection,
     posterior_trajectory,
 )
-from refsolve.methods.wright_fisher.likelihood import LikelihoodCurve, log_likelihood
-from refsolve.methods.wright_fisher.samples import Genotypes, Samples
+from refsolve.methods.wright_fisher.model.likelihood import LikelihoodCurve, log_likelihood
+from refsolve.methods.wright_fisher.model.samples import Genotypes, Samples
 from refsolve.methods.wright_fisher.simulate import (
     SimulatedLoci,
     SimulatedSeries,

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.stats import binom
 
-from refsolve.methods.wright_fisher import kernels, kernels_exact, kernels_rows, textbook
-from refsolve.methods.wright_fisher.kernels import LANES, Drift
-from refsolve.methods.wright_fisher.kernels_rows import GAUSS, HERMITE, STENCIL, Array, Index
+from refsolve.methods.wright_fisher import textbook
+from refsolve.methods.wright_fisher.kernels import exact, grid, parts
+from refsolve.methods.wright_fisher.kernels.grid import LANES, Drift
+from refsolve.methods.wright_fisher.kernels.parts import GAUSS, HERMITE, STENCIL, Array, Index
 
 K = 64
 SMALL, LARGE = 40, 400  # chromosomes: a summed binomial, and the Gauss rule
@@ -58,7 +59,7 @@ def _mean_u(M: int, p: Array) -> Array:
 
 
 def _drift(*sizes: int) -> Drift:
-    return kernels.drift_rows(np.array(sizes, dtype=np.float64), K)
+    return grid.drift_rows(np.array(sizes, dtype=np.float64), K)
 
 
 def _dense_drift(drift: Drift, m: int) -> Array:
@@ -83,16 +84,16 @@ def _position(x: Array) -> Array:
 def _at(values: Array, x: Array) -> Array:
     """Interpolate node values at frequencies."""
     work = np.empty(2 * STENCIL)
-    return np.array([kernels.interpolated(values, p, work) for p in _position(x)])
+    return np.array([grid.interpolated(values, p, work) for p in _position(x)])
 
 
-# Building blocks: kernels_rows
+# Building blocks: parts
 
 
 def _selected() -> float:
     gaps = []
     for diploid, ploidy in ((False, "haploid"), (True, "diploid")):
-        got = [kernels_rows.selected(x, 1.0 - x, S, H, diploid) for x in X]
+        got = [parts.selected(x, 1.0 - x, S, H, diploid) for x in X]
         derived = textbook.select(X, S, H, ploidy)  # type: ignore[arg-type]
         gaps.append(_gap(got, np.stack([derived, 1.0 - derived], axis=1)))
     return max(gaps)
@@ -103,14 +104,14 @@ def _stencil() -> float:
     nodes = _u(X)
     gaps = []
     for position in np.linspace(0.0, K - 1e-9, 50):
-        first = kernels_rows.stencil(position, K, work)
+        first = parts.stencil(position, K, work)
         value = work[:STENCIL] @ nodes[first : first + STENCIL]
         gaps.append(_gap(value, _u(np.sin(position * STEP) ** 2)))
     return max(gaps)
 
 
 def _copied() -> float:
-    return _gap(kernels_rows.copied(X, 5, 9)[:5], X[:5])
+    return _gap(parts.copied(X, 5, 9)[:5], X[:5])
 
 
 def _binomial_row() -> float:
@@ -118,7 +119,7 @@ def _binomial_row() -> float:
     out = np.empty(SMALL + 1)
     gaps = []
     for i in range(1, 10):
-        low, n = kernels_rows.binomial_row(float(SMALL), i / 10, 1.0 - i / 10, 1e-20, out)
+        low, n = parts.binomial_row(float(SMALL), i / 10, 1.0 - i / 10, 1e-20, out)
         whole = np.zeros(SMALL + 1)
         whole[low : low + n] = out[:n]
         gaps.append(_gap(whole, rows[i]))
@@ -136,7 +137,7 @@ def _gauss_rule() -> float:
     p = 0.3
     sd = math.sqrt(LARGE * p * (1.0 - p))
     nodes, weights = HERMITE.copy(), np.empty(GAUSS)
-    kernels_rows.gauss_rule((1.0 - 2.0 * p) / sd, _root_beta(LARGE), nodes, weights)
+    parts.gauss_rule((1.0 - 2.0 * p) / sd, _root_beta(LARGE), nodes, weights)
     counts = np.arange(LARGE + 1)
     pmf = textbook.transition_matrix(10, LARGE, 0.0)[3]
     moments = [
@@ -149,7 +150,7 @@ def _gauss_rule() -> float:
 def _rule(M: int, p: float) -> tuple[int, Array, Array]:
     count, weight = np.empty(1000), np.empty(1000)
     nodes, root_beta = HERMITE.copy(), _root_beta(M)
-    n = kernels_rows.drift_rule(float(M), p, 1.0 - p, K, nodes, root_beta, count, weight)
+    n = parts.drift_rule(float(M), p, 1.0 - p, K, nodes, root_beta, count, weight)
     return n, count, weight
 
 
@@ -166,12 +167,12 @@ def _drift_row() -> float:
     for M in (SMALL, LARGE):
         n, count, weight = _rule(M, 0.3)
         row = np.zeros(K + 1)
-        low, high = kernels_rows.drift_row(float(M), K, n, count, weight, row)
+        low, high = parts.drift_row(float(M), K, n, count, weight, row)
         gaps.append(_gap(row[low:high] @ _u(X[low:high]), _mean_u(M, 0.3)))  # type: ignore[arg-type]
     return max(gaps)
 
 
-# The grid: kernels
+# The grid: grid
 
 
 def _drift_rows() -> float:
@@ -184,14 +185,14 @@ def _drift_rows() -> float:
 def _selection_rows() -> float:
     gaps = []
     for diploid, ploidy in ((False, "haploid"), (True, "diploid")):
-        dense = _dense_selection(*kernels.selection_rows(S, H, diploid, K))
+        dense = _dense_selection(*grid.selection_rows(S, H, diploid, K))
         want = _u(textbook.select(X, S, H, ploidy))  # type: ignore[arg-type]
         gaps.append(_gap(dense @ _u(X), want))
     return max(gaps)
 
 
 def _selection_operator() -> float:
-    dense = _dense_drift(kernels.selection_operator(S, H, True, K), 0)
+    dense = _dense_drift(grid.selection_operator(S, H, True, K), 0)
     return _gap(dense @ _u(X), _u(textbook.select(X, S, H, "diploid")))
 
 
@@ -200,7 +201,7 @@ def _lanes() -> Array:
 
 
 def _lane_selection() -> float:
-    start, band = kernels.lane_selection(_lanes(), H, False, K)
+    start, band = grid.lane_selection(_lanes(), H, False, K)
     return max(
         _gap(
             _dense_selection(start, np.ascontiguousarray(band[:, :, c])) @ _u(X),
@@ -216,21 +217,21 @@ def _columns() -> Array:
 
 def _lanes_step() -> float:
     u, out = _columns(), np.empty((K + 1, LANES))
-    kernels.lanes_step(_drift(LARGE), 0, u, out)
+    grid.lanes_step(_drift(LARGE), 0, u, out)
     return _gap(out, _mean_u(LARGE, X)[:, None] * np.linspace(0.5, 1.0, LANES))
 
 
 def _selection_lanes() -> float:
     u, out = _columns(), np.empty((K + 1, LANES))
-    start, band = kernels.lane_selection(_lanes(), H, False, K)
-    kernels.selection_lanes(start, band, u, out)
+    start, band = grid.lane_selection(_lanes(), H, False, K)
+    grid.selection_lanes(start, band, u, out)
     want = _u(textbook.select(X[:, None], _lanes())) * np.linspace(0.5, 1.0, LANES)
     return _gap(out, want)
 
 
 def _rescale_lanes() -> float:
     u, logs = _columns(), np.zeros(LANES)
-    kernels.rescale_lanes(u, math.inf, logs)
+    grid.rescale_lanes(u, math.inf, logs)
     return max(_gap(u * np.exp(logs), _columns()), _gap(u.max(axis=0), 1.0))
 
 
@@ -253,12 +254,12 @@ def _sizes_and_index() -> tuple[Drift, Index]:
 def _uniform() -> Array:
     """Uniform counts of generation 0 as a node measure."""
     weight = textbook.start_uniform(SIZES[0])
-    return kernels.point_measure(_position(textbook.frequencies(SIZES[0])), weight, K)
+    return grid.point_measure(_position(textbook.frequencies(SIZES[0])), weight, K)
 
 
 def _backward_lanes() -> float:
     drift, drift_of = _sizes_and_index()
-    u, logs = kernels.backward_lanes(_lanes(), H, False, drift, drift_of, _on_nodes(), OBSERVED)
+    u, logs = grid.backward_lanes(_lanes(), H, False, drift, drift_of, _on_nodes(), OBSERVED)
     start = textbook.start_uniform(SIZES[0])
     want = [textbook.log_likelihood(_table(), SIZES, s, start) for s in _lanes()]
     return _gap(np.log(_uniform() @ u) + logs, want)
@@ -267,7 +268,7 @@ def _backward_lanes() -> float:
 def _propagate_block() -> float:
     drift, drift_of = _sizes_and_index()
     columns = np.ascontiguousarray(np.stack([_u(X), 1.0 - X], axis=1))
-    moved = kernels.propagate_block(S, H, True, drift, drift_of, 4, 1, columns)
+    moved = grid.propagate_block(S, H, True, drift, drift_of, 4, 1, columns)
     counts = textbook.frequencies(SIZES[4])
     want = np.stack([_u(counts), 1.0 - counts], axis=1)
     for step in reversed(textbook.transitions(SIZES[1:], S, H, "diploid")):
@@ -278,13 +279,13 @@ def _propagate_block() -> float:
 
 def _drift_step_transposed() -> float:
     out = np.empty(K + 1)
-    kernels.drift_step_transposed(_drift(LARGE), 0, _uniform(), out)
+    grid.drift_step_transposed(_drift(LARGE), 0, _uniform(), out)
     return _gap(out @ _u(X), _uniform() @ _mean_u(LARGE, X))
 
 
 def _path() -> Array:
     drift, drift_of = _sizes_and_index()
-    return kernels.backward_path(S, H, False, drift, drift_of, _on_nodes(), OBSERVED)
+    return grid.backward_path(S, H, False, drift, drift_of, _on_nodes(), OBSERVED)
 
 
 def _backward_path() -> float:
@@ -298,7 +299,7 @@ def _backward_path() -> float:
 
 def _posterior_nodes() -> float:
     drift, drift_of = _sizes_and_index()
-    got = kernels.posterior_nodes(
+    got = grid.posterior_nodes(
         S, H, False, drift, drift_of, _on_nodes(), OBSERVED, _uniform(), _path()
     )
     start = textbook.start_uniform(SIZES[0])
@@ -310,7 +311,7 @@ def _posterior_nodes() -> float:
 def _point_measure() -> float:
     x = np.linspace(0.0, 1.0, 11)
     weight = np.full(11, 1.0 / 11.0)
-    return _gap(kernels.point_measure(_position(x), weight, K) @ _u(X), weight @ _u(x))
+    return _gap(grid.point_measure(_position(x), weight, K) @ _u(X), weight @ _u(x))
 
 
 def _interpolated() -> float:
@@ -319,24 +320,24 @@ def _interpolated() -> float:
 
 
 def _interpolated_maximum() -> float:
-    position, value = kernels.interpolated_maximum(1.0 - (X - 0.37) ** 2)
+    position, value = grid.interpolated_maximum(1.0 - (X - 0.37) ** 2)
     return max(_gap(math.sin(position * STEP) ** 2, 0.37), _gap(value, 1.0))
 
 
-# The chain on counts: kernels_exact
+# The chain on counts: exact
 
 
 def _scale_to_one() -> float:
     u = _u(X)
     top = float(u.max())
-    log = kernels_exact.scale_to_one(u, top)
+    log = exact.scale_to_one(u, top)
     return _gap(u * math.exp(log), _u(X))
 
 
 def _transition_rows() -> float:
     gaps = []
     for diploid, ploidy in ((False, "haploid"), (True, "diploid")):
-        first, where, flat = kernels_exact.transition_rows(30, SMALL, S, H, diploid)
+        first, where, flat = exact.transition_rows(30, SMALL, S, H, diploid)
         dense = np.zeros((31, SMALL + 1))
         for i in range(31):
             n = where[i + 1] - where[i]
@@ -347,44 +348,44 @@ def _transition_rows() -> float:
 
 
 def _dot() -> float:
-    return _gap(kernels_exact.dot(_u(X), X), np.dot(_u(X), X))
+    return _gap(exact.dot(_u(X), X), np.dot(_u(X), X))
 
 
 def _backward_counts() -> float:
     emission = np.zeros((3, 1, max(SIZES) + 1))
     for r, t in enumerate((0, 2, 4)):
         emission[r, 0, : SIZES[t] + 1] = _table()[t]
-    u, logs = kernels_exact.backward_counts(S, H, False, np.array(SIZES), emission, OBSERVED)
+    u, logs = exact.backward_counts(S, H, False, np.array(SIZES), emission, OBSERVED)
     start = textbook.start_uniform(SIZES[0])
     got = np.log(u @ start) + logs
     return _gap(got, textbook.log_likelihood(_table(), SIZES, S, start))
 
 
 _CHECKS: tuple[tuple[Callable[..., object], Callable[[], float], float], ...] = (
-    (kernels_rows.selected, _selected, ROUNDING),
-    (kernels_rows.stencil, _stencil, INTERPOLATED),
-    (kernels_rows.copied, _copied, ROUNDING),
-    (kernels_rows.binomial_row, _binomial_row, ROUNDING),
-    (kernels_rows.gauss_rule, _gauss_rule, ROUNDING),
-    (kernels_rows.drift_rule, _drift_rule, ROUNDING),
-    (kernels_rows.drift_row, _drift_row, INTERPOLATED),
-    (kernels.drift_rows, _drift_rows, INTERPOLATED),
-    (kernels.selection_rows, _selection_rows, INTERPOLATED),
-    (kernels.lane_selection, _lane_selection, INTERPOLATED),
-    (kernels.lanes_step, _lanes_step, INTERPOLATED),
-    (kernels.selection_lanes, _selection_lanes, INTERPOLATED),
-    (kernels.rescale_lanes, _rescale_lanes, ROUNDING),
-    (kernels.backward_lanes, _backward_lanes, RECURSION),
-    (kernels.selection_operator, _selection_operator, INTERPOLATED),
-    (kernels.propagate_block, _propagate_block, INTERPOLATED),
-    (kernels.drift_step_transposed, _drift_step_transposed, INTERPOLATED),
-    (kernels.backward_path, _backward_path, RECURSION),
-    (kernels.posterior_nodes, _posterior_nodes, RECURSION),
-    (kernels.point_measure, _point_measure, INTERPOLATED),
-    (kernels.interpolated, _interpolated, INTERPOLATED),
-    (kernels.interpolated_maximum, _interpolated_maximum, INTERPOLATED),
-    (kernels_exact.scale_to_one, _scale_to_one, ROUNDING),
-    (kernels_exact.transition_rows, _transition_rows, ROUNDING),
-    (kernels_exact.dot, _dot, ROUNDING),
-    (kernels_exact.backward_counts, _backward_counts, ROUNDING),
+    (parts.selected, _selected, ROUNDING),
+    (parts.stencil, _stencil, INTERPOLATED),
+    (parts.copied, _copied, ROUNDING),
+    (parts.binomial_row, _binomial_row, ROUNDING),
+    (parts.gauss_rule, _gauss_rule, ROUNDING),
+    (parts.drift_rule, _drift_rule, ROUNDING),
+    (parts.drift_row, _drift_row, INTERPOLATED),
+    (grid.drift_rows, _drift_rows, INTERPOLATED),
+    (grid.selection_rows, _selection_rows, INTERPOLATED),
+    (grid.lane_selection, _lane_selection, INTERPOLATED),
+    (grid.lanes_step, _lanes_step, INTERPOLATED),
+    (grid.selection_lanes, _selection_lanes, INTERPOLATED),
+    (grid.rescale_lanes, _rescale_lanes, ROUNDING),
+    (grid.backward_lanes, _backward_lanes, RECURSION),
+    (grid.selection_operator, _selection_operator, INTERPOLATED),
+    (grid.propagate_block, _propagate_block, INTERPOLATED),
+    (grid.drift_step_transposed, _drift_step_transposed, INTERPOLATED),
+    (grid.backward_path, _backward_path, RECURSION),
+    (grid.posterior_nodes, _posterior_nodes, RECURSION),
+    (grid.point_measure, _point_measure, INTERPOLATED),
+    (grid.interpolated, _interpolated, INTERPOLATED),
+    (grid.interpolated_maximum, _interpolated_maximum, INTERPOLATED),
+    (exact.scale_to_one, _scale_to_one, ROUNDING),
+    (exact.transition_rows, _transition_rows, ROUNDING),
+    (exact.dot, _dot, ROUNDING),
+    (exact.backward_counts, _backward_counts, ROUNDING),
 )

@@ -8,10 +8,10 @@ import numpy as np
 
 from refsolve.core.check import FloatArray
 from refsolve.core.workload import Workload
-from refsolve.methods.wright_fisher.kernels_exact import CUT
-from refsolve.methods.wright_fisher.kernels_rows import HERMITE, STENCIL
-from refsolve.methods.wright_fisher.likelihood import Likelihood
-from refsolve.methods.wright_fisher.samples import Samples
+from refsolve.methods.wright_fisher.kernels.exact import CUT
+from refsolve.methods.wright_fisher.kernels.parts import HERMITE, STENCIL
+from refsolve.methods.wright_fisher.model.likelihood import Likelihood
+from refsolve.methods.wright_fisher.model.samples import Samples
 
 GENERATIONS = 300
 SAMPLES = 31

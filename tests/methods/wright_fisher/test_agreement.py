@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from refsolve.methods.wright_fisher import textbook
-from refsolve.methods.wright_fisher.likelihood import log_likelihood
-from refsolve.methods.wright_fisher.samples import Genotypes, Samples
+from refsolve.methods.wright_fisher.model.likelihood import log_likelihood
+from refsolve.methods.wright_fisher.model.samples import Genotypes, Samples
 
 # Exact mode is the same sum in another order.
 SAME_SUM = {"rtol": 1e-11, "atol": 1e-11}

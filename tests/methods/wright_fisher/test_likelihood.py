@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom, binom, multinomial
 
-from refsolve.methods.wright_fisher import likelihood as module
-from refsolve.methods.wright_fisher.likelihood import Likelihood, log_likelihood
-from refsolve.methods.wright_fisher.samples import Genotypes, Samples
+from refsolve.methods.wright_fisher.model import likelihood as module
+from refsolve.methods.wright_fisher.model.likelihood import Likelihood, log_likelihood
+from refsolve.methods.wright_fisher.model.samples import Genotypes, Samples
 
 GOLD = Path(__file__).parents[2] / "gold" / "wright_fisher"
 with (GOLD / "wf_exact_oracle_meta.csv").open() as _lines:

@@ -11,9 +11,9 @@ from scipy.special import chdtri
 
 from refsolve.core.result import Result
 from refsolve.methods.wright_fisher.estimator.selection import SelectionFit, fit_model
-from refsolve.methods.wright_fisher.inputs import Start
-from refsolve.methods.wright_fisher.likelihood import Likelihood, Mapper
-from refsolve.methods.wright_fisher.samples import Observations
+from refsolve.methods.wright_fisher.model.inputs import Start
+from refsolve.methods.wright_fisher.model.likelihood import Likelihood, Mapper
+from refsolve.methods.wright_fisher.model.samples import Observations
 
 SCAN = 9  # values of h of the first scan
 

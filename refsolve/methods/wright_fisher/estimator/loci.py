@@ -14,9 +14,9 @@ from scipy.special import chdtrc, chdtri
 from refsolve.core.check import FloatArray
 from refsolve.core.result import Result
 from refsolve.methods.wright_fisher.estimator.selection import SelectionFit, fit_model
-from refsolve.methods.wright_fisher.inputs import Start
-from refsolve.methods.wright_fisher.likelihood import Likelihood, Mapper
-from refsolve.methods.wright_fisher.samples import Observations
+from refsolve.methods.wright_fisher.model.inputs import Start
+from refsolve.methods.wright_fisher.model.likelihood import Likelihood, Mapper
+from refsolve.methods.wright_fisher.model.samples import Observations
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from scipy.special import chdtrc, chdtri
 from refsolve.core.check import FloatArray
 from refsolve.core.errors import AnalysisError
 from refsolve.core.result import Result
-from refsolve.methods.wright_fisher.inputs import Start
-from refsolve.methods.wright_fisher.likelihood import Likelihood, LikelihoodCurve, Mapper
-from refsolve.methods.wright_fisher.samples import Observations
+from refsolve.methods.wright_fisher.model.inputs import Start
+from refsolve.methods.wright_fisher.model.likelihood import Likelihood, LikelihoodCurve, Mapper
+from refsolve.methods.wright_fisher.model.samples import Observations
 
 SCAN = 40  # values of s of the first scan, a whole number of lanes
 ROUND = 8  # values of s of every closer look

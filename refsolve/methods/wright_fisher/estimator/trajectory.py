@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from refsolve.core.check import FloatArray
 from refsolve.core.errors import AnalysisError
 from refsolve.core.result import Result
-from refsolve.methods.wright_fisher import kernels
-from refsolve.methods.wright_fisher.evaluation import nodes
-from refsolve.methods.wright_fisher.inputs import Start
-from refsolve.methods.wright_fisher.likelihood import Likelihood
-from refsolve.methods.wright_fisher.samples import Observations
+from refsolve.methods.wright_fisher.kernels import grid
+from refsolve.methods.wright_fisher.model.evaluation import nodes
+from refsolve.methods.wright_fisher.model.inputs import Start
+from refsolve.methods.wright_fisher.model.likelihood import Likelihood
+from refsolve.methods.wright_fisher.model.samples import Observations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,9 +105,9 @@ def _posterior(model: Likelihood, K: int, s: float) -> FloatArray:
     setting, drift, start = model.setting(K), model.drift(K), model.start_measure(K)
     emission = np.ascontiguousarray(setting.emission[:, 0])
     schedule = (drift, setting.drift_of, emission, setting.emission_of)
-    values = kernels.backward_path(s, model.h, model.diploid, *schedule)
+    values = grid.backward_path(s, model.h, model.diploid, *schedule)
     assert start is not None  # a profiled start was refused
-    return np.asarray(kernels.posterior_nodes(s, model.h, model.diploid, *schedule, start, values))
+    return np.asarray(grid.posterior_nodes(s, model.h, model.diploid, *schedule, start, values))
 
 
 def _quantile(x: FloatArray, mass: FloatArray, level: float) -> FloatArray:

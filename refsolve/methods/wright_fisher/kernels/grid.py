@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refsolve.core.jit import kernel
-from refsolve.methods.wright_fisher.kernels_rows import (
+from refsolve.methods.wright_fisher.kernels.parts import (
     GAUSS,
     HERMITE,
     STENCIL,

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from refsolve.core.check import FloatArray, IntArray
-from refsolve.methods.wright_fisher import kernels, kernels_exact
-from refsolve.methods.wright_fisher.samples import Observations
+from refsolve.methods.wright_fisher.kernels import exact, grid
+from refsolve.methods.wright_fisher.model.samples import Observations
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Setting:
     emission: FloatArray
     emission_of: IntArray
     constant: FloatArray
-    drift: kernels.Drift | None
+    drift: grid.Drift | None
     drift_of: IntArray
 
 
@@ -59,9 +59,9 @@ def evaluate(setting: Setting, h: float, task: tuple[int, FloatArray]) -> tuple[
     if setting.drift is None:
         ll = np.stack([_exact(setting, h, value) for value in s], axis=1)
     elif setting.emission.shape[1] == 1:
-        padded = np.resize(s, -(-s.size // kernels.LANES) * kernels.LANES)
+        padded = np.resize(s, -(-s.size // grid.LANES) * grid.LANES)
         padded[s.size :] = s[-1]
-        groups = padded.reshape(-1, kernels.LANES)
+        groups = padded.reshape(-1, grid.LANES)
         ll = np.concatenate([_lanes(setting, setting.drift, h, group) for group in groups])[
             None, : s.size
         ]
@@ -104,7 +104,7 @@ def _frequencies(M: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _exact(setting: Setting, h: float, s: float) -> FloatArray:
-    u, logs = kernels_exact.backward_counts(
+    u, logs = exact.backward_counts(
         s,
         h,
         setting.diploid,
@@ -117,9 +117,9 @@ def _exact(setting: Setting, h: float, s: float) -> FloatArray:
     return np.asarray(total + logs)
 
 
-def _lanes(setting: Setting, drift: kernels.Drift, h: float, s: FloatArray) -> FloatArray:
+def _lanes(setting: Setting, drift: grid.Drift, h: float, s: FloatArray) -> FloatArray:
     """Log-likelihood of one locus at LANES values of s."""
-    u, logs = kernels.backward_lanes(
+    u, logs = grid.backward_lanes(
         s,
         h,
         setting.diploid,
@@ -131,7 +131,7 @@ def _lanes(setting: Setting, drift: kernels.Drift, h: float, s: FloatArray) -> F
     return _log_start(setting.start, u.T) + logs
 
 
-def _block(setting: Setting, drift: kernels.Drift, h: float, s: float) -> FloatArray:
+def _block(setting: Setting, drift: grid.Drift, h: float, s: float) -> FloatArray:
     """Log-likelihood (L,) at one s: interval operators, shared by the loci, times their vectors."""
     loci, width = setting.emission.shape[1:]
     u = np.ones((width, loci))
@@ -145,7 +145,7 @@ def _block(setting: Setting, drift: kernels.Drift, h: float, s: float) -> FloatA
         u /= np.where(top > 0.0, top, 1.0)
         if high > low:
             columns = u if loci <= width else np.eye(width)
-            moved = kernels.propagate_block(
+            moved = grid.propagate_block(
                 s, h, setting.diploid, drift, setting.drift_of, high, low, columns
             )
             u = moved if loci <= width else moved @ u
@@ -154,7 +154,7 @@ def _block(setting: Setting, drift: kernels.Drift, h: float, s: float) -> FloatA
 
 def _log_start(start: FloatArray | None, u: FloatArray) -> FloatArray:
     if start is None:
-        total = np.array([kernels.interpolated_maximum(np.ascontiguousarray(r))[1] for r in u])
+        total = np.array([grid.interpolated_maximum(np.ascontiguousarray(r))[1] for r in u])
     else:
         total = u @ start
     with np.errstate(divide="ignore"):

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
 from refsolve.core.check import FloatArray, IntArray, real_vector, refuse
-from refsolve.methods.wright_fisher import kernels
-from refsolve.methods.wright_fisher.samples import Observations
+from refsolve.methods.wright_fisher.kernels import grid
+from refsolve.methods.wright_fisher.model.samples import Observations
 
 Start = str | ArrayLike
 
@@ -219,7 +219,7 @@ def around(measure: FloatArray, M0: float, K: int) -> FloatArray:
     if np.isinf(M0):
         return measure
     out = np.empty_like(measure)
-    kernels.drift_step_transposed(kernels.drift_rows(np.array([M0]), K), 0, measure, out)
+    grid.drift_step_transposed(grid.drift_rows(np.array([M0]), K), 0, measure, out)
     return out
 
 

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from refsolve.core.check import FloatArray, IntArray, real_vector, refuse
 from refsolve.core.result import Result
-from refsolve.methods.wright_fisher import kernels
-from refsolve.methods.wright_fisher.evaluation import Setting, emissions, evaluate
-from refsolve.methods.wright_fisher.inputs import (
+from refsolve.methods.wright_fisher.kernels import grid
+from refsolve.methods.wright_fisher.model.evaluation import Setting, emissions, evaluate
+from refsolve.methods.wright_fisher.model.inputs import (
     Start,
     around,
     beta_binomial,
@@ -28,7 +28,7 @@ from refsolve.methods.wright_fisher.inputs import (
     observed_generations,
     one_of,
 )
-from refsolve.methods.wright_fisher.samples import Observations
+from refsolve.methods.wright_fisher.model.samples import Observations
 
 BoolArray = NDArray[np.bool_]
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
@@ -150,7 +150,7 @@ class Likelihood:
         self.start = clean_start(start, mutation, self.sizes[0])
         self.mutation = mutation
         self.mode = choose_mode(mode, self.sizes, samples.n_loci)
-        self._drift: dict[int, kernels.Drift] = {}
+        self._drift: dict[int, grid.Drift] = {}
         self._settings: dict[tuple[int, int | None], Setting] = {}
 
     def with_dominance(self, h: float) -> Likelihood:
@@ -320,7 +320,7 @@ class Likelihood:
             self._settings[key] = setting
         return self._settings[key]
 
-    def drift(self, K: int) -> kernels.Drift:
+    def drift(self, K: int) -> grid.Drift:
         """Operators of drift of the distinct finite sizes of generations 1..T.
 
         Parameters
@@ -329,7 +329,7 @@ class Likelihood:
             Intervals of the grid.
         """
         if K not in self._drift:
-            self._drift[K] = kernels.drift_rows(distinct_sizes(self.sizes), K)
+            self._drift[K] = grid.drift_rows(distinct_sizes(self.sizes), K)
         return self._drift[K]
 
     def start_measure(self, K: int) -> FloatArray | None:
@@ -346,7 +346,7 @@ class Likelihood:
                 return self.start
             count = np.arange(M0 + 1)
             position = np.arctan2(np.sqrt(count), np.sqrt(M0 - count)) * (2 * K / np.pi)
-            return kernels.point_measure(position, self.start, K)
+            return grid.point_measure(position, self.start, K)
         if self.start == "profile":
             return None
         forward, back = (1.0, 1.0) if self.mutation is None else self.mutation[::-1]

@@ -11,7 +11,13 @@ import math
 import numpy as np
 
 from refsolve.core.jit import kernel
-from refsolve.methods.wright_fisher.kernels_rows import Array, Index, binomial_row, copied, selected
+from refsolve.methods.wright_fisher.kernels.parts import (
+    Array,
+    Index,
+    binomial_row,
+    copied,
+    selected,
+)
 
 CUT = 1e-290  # of the largest of a row: only what underflows is left out
 TINY = 1e-100  # vectors are rescaled when their maximum falls below this

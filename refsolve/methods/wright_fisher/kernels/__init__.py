@@ -1,0 +1,1 @@
+"""Compiled kernels: `parts` (building blocks), `exact` (chain on counts), `grid` (large N)."""

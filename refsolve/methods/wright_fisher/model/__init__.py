@@ -1,0 +1,1 @@
+"""The likelihood of a series: `samples`, then `inputs` and `evaluation`, then `likelihood`."""
