@@ -83,7 +83,7 @@ def certificate(name: str) -> str:
     stored = json.loads(found[0].read_text(encoding="utf-8"))
     verdict = "certified" if stored["passed"] else "**not** certified"
     lines = [f"Over {stored['seeds']} generated cases the problem is {verdict}.", ""]
-    lines += [f"- {reason}" for reason in stored["reasons"]]
+    lines += [f"- {reason}" for reason in (*stored["reasons"], *stored["notes"])]
     lines += [
         "",
         *_figure(folder / "pass_rates.svg", f"{name}.pass_rates", "Pass rate per path"),
@@ -91,7 +91,7 @@ def certificate(name: str) -> str:
     ]
     rows = [_path_row(row) for row in stored["rows"] if "," not in row["path"]]
     head = ("path", "passed", "95 % interval", "bias", "RMSE", "coverage", "seconds", "verdict")
-    lines += [*compact(head, rows), ""]
+    lines += [*compact(head, rows), "", *_pairs(stored["rows"])]
     for key, item in stored["tolerances"].items():
         lines += [
             f"Tolerance of `{key}`: {item['present']:g}; "
@@ -102,6 +102,25 @@ def certificate(name: str) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def _pairs(rows: list[dict[str, Any]]) -> list[str]:
+    """How pairs of deviations with a wrong turn did, and which of them pass."""
+    pairs = [row for row in rows if "," in row["path"] and row["kind"] == "wrong"]
+    if not pairs:
+        return []
+    passing = sorted((r for r in pairs if r["verdict"] != "ok"), key=lambda r: -r["rate"])
+    told = (
+        f"Of {len(pairs)} pairs of deviations with a wrong turn, {len(pairs) - len(passing)} pass "
+    )
+    listed = [(f"`{r['path']}`", f"{r['rate']:.1%}", r["verdict"]) for r in passing]
+    table = compact(("pair", "passed", "verdict"), listed) if listed else []
+    return [
+        f"{told}in at most 5 % of the cases{'; the others:' if listed else '.'}",
+        "",
+        *table,
+        "",
+    ]
 
 
 def _path_row(row: dict[str, Any]) -> tuple[str, ...]:

@@ -109,5 +109,6 @@ def _text(certificate: Certificate, out: Path | None) -> list[str | Table]:
         Table(("path", "kind", "passed", "95 % interval", "verdict"), rows, styles),
         Table(("key", "tolerance", "recommended", "nearest wrong path"), tolerances),
         *certificate.reasons,
+        *certificate.notes,
         *([f"certificate, table and chart written to {out}"] if out else []),
     ]

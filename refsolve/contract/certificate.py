@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 REFERENCE_AT_LEAST = 0.95
 WRONG_AT_MOST = 0.05
 DEFENSIBLE_AT_LEAST = 0.90
+COVERAGE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,9 @@ class Certificate(Result):
         Whether every gate holds.
     reasons
         The gates that do not hold.
+    notes
+        What the verdict does not rest on: cases or pairs that were not run, and intervals of the
+        reference that cover too seldom.
     seeds
         Number of generated cases.
     knobs
@@ -116,6 +120,7 @@ class Certificate(Result):
     problem: str
     passed: bool
     reasons: tuple[str, ...]
+    notes: tuple[str, ...]
     seeds: int
     knobs: dict[str, Any]
     rows: tuple[PathRow, ...]
@@ -132,7 +137,7 @@ class Certificate(Result):
         """Verdict and the rows of reference, single deviations, and null answer."""
         state = "certified" if self.passed else "NOT certified"
         lines = [f"{self.problem}: {state} over {self.seeds} seeds ({len(self.rows)} paths)"]
-        lines += [f"  {reason}" for reason in self.reasons]
+        lines += [f"  {reason}" for reason in (*self.reasons, *self.notes)]
         for row in self.rows:
             if "," not in row.path:
                 span = f"{row.rate:6.1%} [{row.low:.1%}, {row.high:.1%}]"
@@ -197,8 +202,34 @@ def assemble(
     tolerances = {
         a.key: _tolerance(problem, a.key, by_path) for a in problem.spec.answer if a.tolerance
     }
-    plain = jsonable(dict(knobs))
-    return Certificate(problem.name, not reasons, reasons, seeds, plain, rows, tolerances, seconds)
+    return Certificate(
+        problem=problem.name,
+        passed=not reasons,
+        reasons=reasons,
+        notes=(*_left_out(problem, paths, seeds), *_short_intervals(by_path[""])),
+        seeds=seeds,
+        knobs=jsonable(dict(knobs)),
+        rows=rows,
+        tolerances=tolerances,
+        seconds=seconds,
+    )
+
+
+def _left_out(problem: Problem, paths: Sequence[str], seeds: int) -> Iterator[str]:
+    wanted = problem.spec.seeds.count
+    if seeds < wanted:
+        yield f"note: {seeds} of the {wanted} cases that the problem asks for"
+    if not any("," in path for path in paths) and len(problem.spec.decision) > 1:
+        yield "note: pairs of deviations were not run"
+
+
+def _short_intervals(reference: Sequence[Cell]) -> Iterator[str]:
+    """Keys whose intervals cover the truth surely less often than 95 % of the time."""
+    for key in sorted({key for cell in reference for key in cell.covered}):
+        covered = [cell.covered[key] for cell in reference if key in cell.covered]
+        low, high = statistics.wilson(sum(covered), len(covered))
+        if high < COVERAGE:
+            yield f"note: intervals of {key} cover {low:.0%} to {high:.0%} of the time"
 
 
 def _row(problem: Problem, path: str, cells: Sequence[Cell]) -> PathRow:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from refsolve.contract.certificate import assemble
 from refsolve.contract.certifying import certify, null_answer
 from refsolve.contract.charts import pass_rate_chart
 from refsolve.contract.generating import draw, generate
-from refsolve.contract.ledger import NULL
+from refsolve.contract.ledger import NULL, Cell
 from refsolve.contract.solving import solve
 from refsolve.contract.statistics import wilson
 from refsolve.core.errors import InputError
@@ -36,6 +38,7 @@ def certificate(coin_spec):
 def test_the_toy_is_certified(certificate):
     assert certificate.passed
     assert certificate.reasons == ()
+    assert certificate.notes == ("note: 20 of the 40 cases that the problem asks for",)
     kinds = {
         row.kind: [r.rate for r in certificate.rows if r.kind == row.kind]
         for row in certificate.rows
@@ -49,7 +52,7 @@ def test_the_toy_is_certified(certificate):
     for row in certificate.rows:
         assert (row.low, row.high) == wilson(row.passed, row.n)
         assert row.failures == 0
-    assert str(certificate).startswith("coin: certified over 20 seeds (20 paths)\n  100.0% [83.9%")
+    assert str(certificate).startswith("coin: certified over 20 seeds (20 paths)\n  note: 20")
 
 
 def test_bias_and_coverage_are_those_of_the_cases(certificate, tmp_path, coin):
@@ -67,6 +70,24 @@ def test_bias_and_coverage_are_those_of_the_cases(certificate, tmp_path, coin):
     assert key.coverage == pytest.approx(np.mean(covered), abs=1e-12)
     units = np.median(np.abs(errors)) / 0.03
     assert rows(certificate)[""].median_units == pytest.approx(units, abs=1e-9)
+
+
+def test_what_was_not_run_is_said(coin):
+    assert certify(coin, seeds=40).notes == ()
+    few = "note: 2 of the 40 cases that the problem asks for"
+    assert certify(coin, seeds=2, depth=1).notes == (few, "note: pairs of deviations were not run")
+
+
+def test_intervals_that_are_surely_too_short_are_said(coin):
+    cells = [
+        Cell(seed, "", True, {"bias": 0.0}, {"bias": seed < 25}, 0.0, 0.0) for seed in range(40)
+    ]
+    found = assemble(coin, cells, ["", NULL], 40, 0.0, {})
+    assert found.notes[-1] == "note: intervals of bias cover 47% to 76% of the time"
+    good = [replace(cell, covered={"bias": cell.seed < 37}) for cell in cells]
+    assert not any(
+        "intervals" in note for note in assemble(coin, good, ["", NULL], 40, 0.0, {}).notes
+    )
 
 
 def test_a_wrong_turn_has_the_bias_that_it_names(certificate):
