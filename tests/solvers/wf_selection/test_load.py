@@ -164,6 +164,7 @@ def test_the_schedule_may_say_the_same_twice_and_more_than_is_needed(
     assert schedule.repeated == repeated
 
 
+@pytest.mark.compiled
 def test_both_forms_and_all_aliases_are_the_same_case(tmp_path: Path) -> None:
     base = generated(3, schedule="piecewise", small=60, first=5)
     other = generated(3, schedule="piecewise", small=60, first=5, form="interval", aliases=True)
