@@ -41,6 +41,9 @@ def contract(described: dict[str, Any]) -> str:
         for i, form in enumerate(table["forms"]):
             lines += ["or:", ""] if i else []
             lines += [*markdown(("column", "type", "meaning"), map(_column, form["columns"])), ""]
+            if form["matrices"]:
+                head = ("matrix", "rows × columns", "type", "meaning")
+                lines += [*markdown(head, map(_matrix, form["matrices"])), ""]
     if described["parameters"]:
         rows = [
             (f"`{p['key']}`", f"{p['value']:g}", p["description"]) for p in described["parameters"]
@@ -170,18 +173,39 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _column(column: dict[str, Any]) -> tuple[str, str, str]:
-    names = " or ".join(f"`{name}`" for name in [column["name"], *column["aliases"]])
     rules = [column["description"]] if column["description"] else []
     rules += [f"one of {', '.join(column['values'])}"] if column["values"] else []
-    rules += [f"at least {column['min']:g}"] if column["min"] is not None else []
-    rules += [f"above {column['above']:g}"] if column["above"] is not None else []
-    rules += [f"at most {column['max']:g}"] if column["max"] is not None else []
-    rules += [f"below {column['below']:g}"] if column["below"] is not None else []
+    rules += _bounds(column)
     rules += [f"at most `{column['at_most']}`"] if column["at_most"] else []
     rules += ["may be empty"] if column["missing"] else []
     rules += ["may be absent"] if column["optional"] else []
-    unit = f" ({column['unit']})" if column["unit"] else ""
-    return names, column["type"] + unit, "; ".join(rules)
+    names = _names(column)
+    if column["pattern"]:
+        names = f"{column['min_columns']} or more columns that match `{column['pattern']}`"
+    return names, _type(column), "; ".join(rules)
+
+
+def _matrix(matrix: dict[str, Any]) -> tuple[str, str, str, str]:
+    rules = [matrix["description"]] if matrix["description"] else []
+    rules += _bounds(matrix)
+    code = "" if matrix["missing_code"] is None else f" or {matrix['missing_code']:g}"
+    rules += [f"missing as NaN{code}"] if matrix["missing"] else []
+    rules += ["may be absent"] if matrix["optional"] else []
+    shape = f"`{matrix['rows']}` × `{matrix['columns']}`"
+    return _names(matrix), shape, _type(matrix), "; ".join(rules)
+
+
+def _names(item: dict[str, Any]) -> str:
+    return " or ".join(f"`{name}`" for name in [item["name"], *item["aliases"]])
+
+
+def _type(item: dict[str, Any]) -> str:
+    return item["type"] + (f" ({item['unit']})" if item["unit"] else "")
+
+
+def _bounds(item: dict[str, Any]) -> list[str]:
+    words = {"min": "at least", "above": "above", "max": "at most", "below": "below"}
+    return [f"{word} {item[key]:g}" for key, word in words.items() if item[key] is not None]
 
 
 def _answer(answer: dict[str, Any]) -> tuple[str, str, str]:

@@ -54,13 +54,22 @@ def _section(title: str, headings: tuple[str, ...], rows: Any) -> Iterator[str |
 
 def _file(table: Mapping[str, Any]) -> tuple[str, str]:
     names = ", ".join(table["names"] or [table["name"]])
-    forms = [", ".join(map(_column, form["columns"])) for form in table["forms"]]
+    forms = [
+        ", ".join([*map(_column, form["columns"]), *map(_matrix, form["matrices"])])
+        for form in table["forms"]
+    ]
     return f"{names} (.{table['format']}){'?' * table['optional']}", "  or  ".join(forms)
 
 
 def _column(column: Mapping[str, Any]) -> str:
     names = "|".join([column["name"], *column["aliases"]])
+    if column.get("pattern"):
+        names = f"{names} ({column['min_columns']} or more columns {column['pattern']})"
     return f"{names}?" if column["optional"] else names
+
+
+def _matrix(matrix: Mapping[str, Any]) -> str:
+    return f"{_column(matrix)} ({matrix['rows']} × {matrix['columns']})"
 
 
 def _type(answer: Mapping[str, Any]) -> str:

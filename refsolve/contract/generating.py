@@ -21,7 +21,7 @@ from refsolve.core.rng import as_generator
 if TYPE_CHECKING:
     from refsolve.contract.outcome import GeneratedCase
 
-SUFFIX = {"tsv": "tsv.gz", "csv": "csv.gz", "npz": "npz"}
+SUFFIX = {"tsv": "tsv.gz", "csv": "csv.gz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,9 @@ def write_case(
 
     folder.mkdir(parents=True, exist_ok=True)
     formats = {stem: table.format for table in problem.spec.file for stem in table.files}
-    for stem, frame in case.tables.items():
-        write_table(folder / f"{stem}.{SUFFIX[formats[stem]]}", frame)
+    for stem, content in case.tables.items():
+        suffix = SUFFIX.get(formats[stem], formats[stem])
+        write_table(folder / f"{stem}.{suffix}", content)
     truth = {
         "answer": jsonable(case.answer),
         "tolerance": {a.key: a.tolerance for a in problem.spec.answer if a.tolerance}

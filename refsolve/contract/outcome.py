@@ -12,6 +12,7 @@ from refsolve.core.result import jsonable
 
 if TYPE_CHECKING:
     import pandas as pd
+    from anndata import AnnData
 
     from refsolve.contract.decisions import Evidence
     from refsolve.contract.spec import ProblemSpec
@@ -156,7 +157,8 @@ class GeneratedCase:
     Attributes
     ----------
     tables
-        Released files by stem.
+        Released files by stem, as `refsolve.io.write_table` takes them: a frame, arrays by name
+        for an archive, values by name for JSON, or an AnnData object.
     answer
         The truth per answer key.
     tolerance
@@ -165,7 +167,7 @@ class GeneratedCase:
         Anything else worth keeping beside the truth.
     """
 
-    tables: Mapping[str, pd.DataFrame]
+    tables: Mapping[str, pd.DataFrame | Mapping[str, Any] | AnnData]
     answer: Mapping[str, Any]
     tolerance: Mapping[str, float] = field(default_factory=dict)
     latent: Mapping[str, Any] = field(default_factory=dict)

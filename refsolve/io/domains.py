@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from refsolve.core.errors import Violation
-from refsolve.core.schema import ColumnSchema, TableForm
+from refsolve.core.schema import ColumnSchema, MatrixSchema
 from refsolve.io.cells import ABSENT, EXACT, NUMBER, WRONG, Rule
 from refsolve.io.match import near_miss
 
@@ -91,28 +91,54 @@ def type_violations(
     state
         What the careful reading said of each.
     """
-    expected = _expected(rule.spec)
+    expected = expected_type(rule.spec)
     if not rule.may_miss and (state == ABSENT).any():
         text = texts[int(np.argmax(state == ABSENT))]
         remedy = "it names the row and may not be missing" if rule.spec.missing else "fill it in"
         yield place.blame(rule.spec.name, state == ABSENT, text, f"{expected}, not missing", remedy)
     if (state == WRONG).any():
         text = texts[int(np.argmax(state == WRONG))]
-        shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-        remedy = _remedy(text, rule)
-        yield place.blame(rule.spec.name, state == WRONG, shown, expected, remedy)
+        remedy = type_remedy(text, rule.spec)
+        yield place.blame(rule.spec.name, state == WRONG, shorten(text), expected, remedy)
 
 
-def _expected(spec: ColumnSchema) -> str:
-    if spec.type == "category":
+def shorten(text: str) -> str:
+    """A text, cut where it is too long to be shown.
+
+    Parameters
+    ----------
+    text
+        What stands in a field.
+    """
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def expected_type(spec: ColumnSchema | MatrixSchema) -> str:
+    """What a value should be, regardless of bounds.
+
+    Parameters
+    ----------
+    spec
+        Schema of the value.
+    """
+    if isinstance(spec, ColumnSchema) and spec.type == "category":
         return f"one of {', '.join(spec.values or ())}"
     return _KINDS[spec.type]
 
 
-def _remedy(text: str, rule: Rule) -> str:
+def type_remedy(text: str, spec: ColumnSchema | MatrixSchema) -> str:
+    """What to do about a value of another type; empty when nothing is known.
+
+    Parameters
+    ----------
+    text
+        The value as it stands in the file.
+    spec
+        Its schema.
+    """
     bare = text.strip()
-    if rule.spec.type == "category":
-        near = near_miss(bare, rule.spec.values or ())
+    if isinstance(spec, ColumnSchema) and spec.type == "category":
+        near = near_miss(bare, spec.values or ())
         return f"perhaps {near!r} is meant" if near else ""
     if re.fullmatch(r"[+-]?\d+,\d+", bare):
         return "write the decimal separator as a point"
@@ -125,7 +151,11 @@ def _remedy(text: str, rule: Rule) -> str:
 
 
 def domain_violations(
-    place: Place, form: TableForm, columns: dict[str, Any], bad: dict[str, Mask]
+    place: Place,
+    specs: Iterable[ColumnSchema],
+    unique: tuple[str, ...],
+    columns: dict[str, Any],
+    bad: dict[str, Mask],
 ) -> Iterator[Violation]:
     """Values out of bounds, above another column, or rows that are not unique.
 
@@ -133,22 +163,23 @@ def domain_violations(
     ----------
     place
         File and rows.
-    form
-        Form of the file.
+    specs
+        Schema of each column.
+    unique
+        Columns that together name a row.
     columns
         Typed values by canonical name.
     bad
         Records already found wrong, for the columns that have any.
     """
-    for spec in form.columns:
-        if spec.name in columns:
-            usable = _usable(place, bad, spec.name)
-            yield from _bounds(place, spec, columns[spec.name], usable)
-            if spec.at_most is not None and spec.at_most in columns:
-                usable &= _usable(place, bad, spec.at_most)
-                yield from _order(place, spec, columns[spec.name], columns[spec.at_most], usable)
-    if form.unique and all(name in columns for name in form.unique):
-        yield from _unique(place, form.unique, columns, bad)
+    for spec in specs:
+        usable = _usable(place, bad, spec.name)
+        yield from _bounds(place, spec, columns[spec.name], usable)
+        if spec.at_most is not None and spec.at_most in columns:
+            usable &= _usable(place, bad, spec.at_most)
+            yield from _order(place, spec, columns[spec.name], columns[spec.at_most], usable)
+    if unique and all(name in columns for name in unique):
+        yield from unique_violations(place, unique, columns, bad)
 
 
 def _usable(place: Place, bad: dict[str, Mask], *names: str) -> Mask:
@@ -160,7 +191,24 @@ def _usable(place: Place, bad: dict[str, Mask], *names: str) -> Mask:
 
 
 def _bounds(place: Place, spec: ColumnSchema, values: Any, usable: Mask) -> Iterator[Violation]:
-    wrong = np.zeros(len(place.rows), np.bool_)
+    wrong, words = out_of_bounds(spec, values)
+    wrong &= usable
+    if wrong.any():
+        value = plain_number(values[int(np.argmax(wrong))], spec)
+        yield place.blame(spec.name, wrong, value, words)
+
+
+def out_of_bounds(spec: ColumnSchema | MatrixSchema, values: Any) -> tuple[Mask, str]:
+    """Mark the values that break a bound, and say what the bounds are.
+
+    Parameters
+    ----------
+    spec
+        Schema with the bounds.
+    values
+        Typed values.
+    """
+    wrong = np.zeros(np.shape(values), np.bool_)
     words = []
     for bound, breaks, word in (
         (spec.min, np.less, "at least"),
@@ -171,10 +219,7 @@ def _bounds(place: Place, spec: ColumnSchema, values: Any, usable: Mask) -> Iter
         if bound is not None:
             wrong |= breaks(values, bound)
             words.append(f"{word} {bound:.15g}")
-    wrong &= usable
-    if wrong.any():
-        value = _plain(values[int(np.argmax(wrong))], spec)
-        yield place.blame(spec.name, wrong, value, f"{_KINDS[spec.type]} {' and '.join(words)}")
+    return wrong, f"{expected_type(spec)} {' and '.join(words)}"
 
 
 def _order(
@@ -183,19 +228,41 @@ def _order(
     wrong = np.greater(low, high) & usable
     if wrong.any():
         first = int(np.argmax(wrong))
-        limit = _plain(high[first], spec)
+        limit = plain_number(high[first], spec)
         expected = f"at most the {spec.at_most!r} of the row, {limit!r}"
-        yield place.blame(spec.name, wrong, _plain(low[first], spec), expected)
+        yield place.blame(spec.name, wrong, plain_number(low[first], spec), expected)
 
 
-def _plain(value: Any, spec: ColumnSchema) -> float | int:
+def plain_number(value: Any, spec: ColumnSchema | MatrixSchema) -> float | int:
+    """A number as it would be written.
+
+    Parameters
+    ----------
+    value
+        NumPy scalar.
+    spec
+        Its schema.
+    """
     number = value.item()
     return int(number) if spec.type == "int" and float(number).is_integer() else number
 
 
-def _unique(
+def unique_violations(
     place: Place, names: tuple[str, ...], columns: dict[str, Any], bad: dict[str, Mask]
 ) -> Iterator[Violation]:
+    """Records that share the values that should tell them apart.
+
+    Parameters
+    ----------
+    place
+        File and rows.
+    names
+        Columns that together name a record.
+    columns
+        Typed values by canonical name.
+    bad
+        Records already found wrong, for the columns that have any.
+    """
     usable = _usable(place, bad, *names)
     keys = pd.DataFrame({name: columns[name] for name in names})
     kept = np.flatnonzero(usable)

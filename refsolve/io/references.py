@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from refsolve.core.errors import Violation
-from refsolve.core.schema import ColumnSchema, TableSchema
+from refsolve.core.schema import TableSchema
 from refsolve.io.domains import Place
 from refsolve.io.match import near_miss
 
 if TYPE_CHECKING:
-    from refsolve.io.tables import Table
+    from refsolve.io.table import Table
 
 _SMALL = 2000
 
@@ -32,39 +34,57 @@ def reference_violations(
     """
     for stem, table in tables.items():
         for column in schemas[stem].forms[table.form].columns:
-            if column.references and column.name in table.frame:
-                yield from _check(table, column, tables, schemas)
+            for name in table.groups.get(column.name, (column.name,)):
+                if column.references and _holds(table, name):
+                    yield from _check(table, name, column.references, tables, schemas)
 
 
 def _check(
     table: Table,
-    column: ColumnSchema,
+    column: str,
+    reference: str,
     tables: Mapping[str, Table],
     schemas: Mapping[str, TableSchema],
 ) -> Iterator[Violation]:
-    owner, _, target = (column.references or "").rpartition(".")
+    owner, _, target = reference.rpartition(".")
     named = (
         [tables[owner]]
         if owner in tables
         else [other for stem, other in tables.items() if schemas[stem].name == owner]
     )
-    pools = [other.frame[target] for other in named if target in other.frame]
+    pools = [_values(other, target) for other in named if _holds(other, target)]
     if not pools:
         return
-    values, known = _comparable(table.frame[column.name], pools)
+    values, known = _comparable(_values(table, column), pools)
     bad = (~values.isin(known) & values.notna()).to_numpy()
     if not bad.any():
         return
     value = values[bad].tolist()[0]
     files = " or ".join(other.path.name for other in named)
-    place = Place(table.path.name, table.rows, table.note)
-    yield place.blame(
-        column.name,
+    # An axis has positions of its own, a field of an object has none.
+    rows = table.rows if column in table.frame else np.arange(1, bad.size + 1)
+    place = Place(table.path.name, rows, table.note)
+    violation = place.blame(
+        column,
         bad,
         value,
         f"a value that stands in column {target!r} of {files}",
         _guess(value, known),
     )
+    yield violation if column not in table.fields else dataclasses.replace(violation, row=None)
+
+
+def _holds(table: Table, column: str) -> bool:
+    return column in table.frame or column in table.axes or table.fields.get(column) is not None
+
+
+def _values(table: Table, column: str) -> pd.Series[Any]:
+    if column in table.frame:
+        return table.frame[column]
+    if column in table.axes:
+        return pd.Series(table.axes[column])
+    value = table.fields[column]
+    return pd.Series(list(value) if isinstance(value, tuple) else [value])
 
 
 def _comparable(

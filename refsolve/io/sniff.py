@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -56,6 +58,26 @@ def refuse(path: Path, found: str, expected: str, remedy: str, row: int | None =
     raise InputError([Violation(path.name, "", row, value, expected, remedy)])
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file that cannot be read into an InputError.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        refuse(path, "", "a file, and there is none", "check the folder and the name")
+    except IsADirectoryError:
+        refuse(path, "a folder", "a file", "move the table out of the folder")
+    except OSError as failure:
+        why = failure.strerror or str(failure)
+        refuse(path, why, "a readable file", "check its permissions and the disk")
+
+
 def read_bytes(path: Path) -> bytes:
     """All bytes of a file as they are.
 
@@ -69,15 +91,8 @@ def read_bytes(path: Path) -> bytes:
     InputError
         It is absent, a folder, or cannot be read.
     """
-    try:
+    with readable(path):
         return path.read_bytes()
-    except FileNotFoundError:
-        refuse(path, "", "a file, and there is none", "check the folder and the name")
-    except IsADirectoryError:
-        refuse(path, "a folder", "a file", "move the table out of the folder")
-    except OSError as failure:
-        why = failure.strerror or str(failure)
-        refuse(path, why, "a readable file", "check its permissions and the disk")
 
 
 def read_text(path: Path) -> bytes:

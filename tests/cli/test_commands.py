@@ -196,6 +196,24 @@ def test_describe_shows_choice_of_forms(tmp_path: Path, run: Any) -> None:
     assert "observer, heads_is  or  other?, more" in run("describe", tmp_path / "forms").stdout
 
 
+def test_describe_shows_matrices_and_patterns(tmp_path: Path, run: Any) -> None:
+    shutil.copytree(TOY / "coin", tmp_path / "wide")
+    spec = tmp_path / "wide" / "problem.toml"
+    text = spec.read_text().replace('name = "coin"', 'name = "wide"', 1)
+    columns = '{ name = "line" }, { name = "f", pattern = "F[0-9]+", min_columns = 2 }'
+    matrix = '{ name = "ld", aliases = ["R"], rows = "line", columns = "line", optional = true }'
+    table = f"""
+    [[file]]
+    name = "arrays"
+    format = "npz"
+    optional = true
+    forms = [{{ columns = [{columns}], matrices = [{matrix}] }}]
+    """
+    spec.write_text(text.replace("[[answer]]", f"{table}\n[[answer]]", 1))
+    said = " ".join(run("describe", tmp_path / "wide").stdout.split())
+    assert "arrays (.npz)? line, f (2 or more columns F[0-9]+), ld|R? (line × line)" in said
+
+
 def test_new_says_how_to_go_on(run: Any) -> None:
     first = run("new", "mine")
     assert "refsolve describe ./mine" in first.stdout

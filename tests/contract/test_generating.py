@@ -12,6 +12,7 @@ from refsolve.contract.generating import draw, generate
 from refsolve.contract.grading import grade
 from refsolve.contract.solving import solve
 from refsolve.core.errors import InputError, UsageError
+from refsolve.io import read_tables
 
 
 def content(folder) -> dict[str, bytes]:
@@ -160,3 +161,45 @@ def test_tables_are_written_in_the_format_of_the_contract(variant, tmp_path, kin
         with np.load(file, allow_pickle=True) as archive:
             got = pd.DataFrame({name: archive[name] for name in archive.files})
     pd.testing.assert_frame_equal(got, want)
+
+
+ARRAYS = """
+[[file]]
+name = "agreement"
+format = "npz"
+[[file.forms]]
+columns = [{ name = "observer", type = "str", references = "observers.observer" }]
+matrices = [{ name = "agreement", rows = "observer", columns = "observer", max = 1 }]
+
+[[file]]
+name = "question"
+format = "json"
+[[file.forms]]
+columns = [{ name = "faces", type = "list" }, { name = "layer", type = "str", missing = true }]
+
+[[answer]]
+key = "bias"
+"""
+MADE = """
+        tables={
+            "agreement": {"observer": names, "agreement": np.eye(2)},
+            "question": {"faces": ["eagle", "number"], "layer": None},
+            "sessions": sessions, "observers": observers,
+        },
+"""
+
+
+def test_arrays_and_objects_are_written_and_read_back(variant, tmp_path):
+    shuffled = "sessions.sample(frac=1, random_state=rng)"
+    other = variant(
+        ("problem.toml", '[[answer]]\nkey = "bias"\n', ARRAYS),
+        (
+            "generate.py",
+            f'tables={{"sessions": {shuffled}, "observers": observers}},\n',
+            MADE.strip() + "\n",
+        ),
+    )
+    tables = read_tables(generate(other, tmp_path / "a"), other.spec.file)
+    assert tables["agreement"].axes["observer"].tolist() == ["observer_1", "observer_2"]
+    assert tables["agreement"].matrices["agreement"].tolist() == [[1, 0], [0, 1]]
+    assert tables["question"].fields == {"faces": ("eagle", "number"), "layer": None}

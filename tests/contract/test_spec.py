@@ -32,6 +32,7 @@ def test_the_toy_reads_as_written(coin):
     assert [d.reference for d in spec.decision] == ["by_observer", "set_aside", "pooled"]
 
 
+MATRIX = {"name": "agreement", "rows": "observer", "columns": "observer"}
 CHANGES = {
     "a wrong type": (
         lambda r: r.update(title=3),
@@ -100,6 +101,15 @@ CHANGES = {
     "no file": (
         lambda r: r.update(file=[]),
         "problem.toml, column 'file': expected at least 1.",
+    ),
+    "a matrix in a text table": (
+        lambda r: r["file"][1]["forms"][0].update(matrices=[MATRIX]),
+        "problem.toml, column 'file[1].forms[0].matrices': expected none in format tsv; use npz.",
+    ),
+    "a matrix of unknown rows": (
+        lambda r: r["file"][1]["forms"][0].update(matrices=[MATRIX | {"rows": "eagle"}]),
+        "problem.toml, column 'file[1].forms[0].matrices[0].rows': found 'eagle', "
+        "expected a column of this form, one of observer, heads_is.",
     ),
     "an answer twice": (
         lambda r: r["answer"].append(r["answer"][0]),

@@ -9,7 +9,7 @@ import pytest
 from refsolve.core.errors import InputError
 from refsolve.core.schema import ColumnSchema, TableForm, TableSchema
 from refsolve.io import find_table, read_tables
-from refsolve.io.tables import SUFFIXES
+from refsolve.io.find import SUFFIXES
 
 PEOPLE = TableSchema(
     name="people",
