@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsolve.core.errors import Violation
+from refsolve.io.arrays import MISSING_TEXT
+from refsolve.io.objects import read_objects
 from refsolve.io.sniff import Found, read_bytes, refuse
 
 _DIMENSIONS = {
@@ -74,9 +76,9 @@ class Archive:
             How many it should have.
         """
         try:
-            array = self._arrays[self.names[position]]
+            array = self._array(self.names[position])
         except _DAMAGE:
-            found = "an array that is damaged or holds Python objects"
+            found = "an array that is damaged or holds Python objects other than text and numbers"
             remedy = "save it with a number or text type"
             return self._blame(name, found, "a readable array of numbers or text", remedy)
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufUS":
@@ -87,6 +89,14 @@ class Archive:
             expected, remedy = _DIMENSIONS[dimensions]
             return self._blame(name, found, expected, remedy)
         return array
+
+    def _array(self, name: str) -> NDArray[Any]:
+        try:
+            found: NDArray[Any] = self._arrays[name]
+        except ValueError:  # NumPy does not open pickles here
+            with self._arrays.zip.open(f"{name}.npy") as stream:
+                return read_objects(stream, MISSING_TEXT)
+        return found
 
     def _blame(self, name: str, found: str, expected: str, remedy: str) -> Violation:
         return Violation(self.path.name, name, None, Found(found), expected, remedy)

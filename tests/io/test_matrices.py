@@ -156,7 +156,7 @@ def test_a_matrix_may_be_absent_where_the_schema_says_so(tmp_path: Path) -> None
             "an array of shape (2, 4)",
             ["'calls'", "expected 2 'line_id' by 3 'marker_id'"],
         ),
-        ({"calls": np.array([[None] * 3] * 2)}, None, None, ["damaged or holds Python objects"]),
+        ({"calls": np.array([[{}] * 3] * 2)}, None, None, ["Python objects other than text"]),
         ({"calls": np.ones((2, 3), complex)}, None, "another kind of data", ["'calls'"]),
         (
             {"calls": None, "cals": [[0]]},

@@ -92,7 +92,7 @@ def test_wrong_entries(
     [
         ({"x": [1, 2, 3]}, "column 'x': found 3 entries, expected 2 as in 'n'"),
         ({"x": np.eye(2)}, "column 'x': found an array of shape (2, 2), expected one dimension"),
-        ({"x": np.array([1, None])}, "damaged or holds Python objects"),
+        ({"x": np.array([1, {}])}, "damaged or holds Python objects other than"),
         ({"x": np.array([1j, 2])}, "found another kind of data"),
         ({"n": []}, "column 'x': found 2 entries, expected 0 as in 'n'"),
     ],
@@ -100,6 +100,33 @@ def test_wrong_entries(
 def test_arrays_that_are_no_columns(tmp_path: Path, columns: dict[str, Any], sentence: str) -> None:
     np.savez(tmp_path / "t.npz", **{"n": [1, 2], "x": [1, 2], **columns})
     assert sentence in str(single(tmp_path / "t.npz", SHAPE))
+
+
+def test_text_and_numbers_as_objects_are_read(tmp_path: Path) -> None:
+    n = np.array([1, "2", np.int64(3), True], dtype=object)
+    x = np.array([0.1, None, np.nan, np.float64(1 / 3)], dtype=object)
+    np.savez(tmp_path / "t.npz", n=n[:3], x=np.array([0.1, "7", np.float64(1 / 3)], dtype=object))
+    frame = read_table(tmp_path / "t.npz", SHAPE).frame
+    assert frame["n"].tolist() == [1, 2, 3]
+    assert frame["x"].tolist() == [0.1, 7.0, 1 / 3]
+    np.savez(tmp_path / "t.npz", n=n, x=x)
+    assert [(v.column, v.row) for v in violations(tmp_path / "t.npz", SHAPE)] == [
+        ("n", 4),
+        ("x", 2),
+    ]
+
+
+class _Trap:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("trap"),)
+
+
+def test_a_pickle_is_not_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("t.npz", n=[1, 2], x=np.array([_Trap(), 1.0], dtype=object))
+    Path("trap").unlink(missing_ok=True)
+    assert "Python objects other than" in str(single(tmp_path / "t.npz", SHAPE))
+    assert not Path("trap").exists()
 
 
 def test_absent_array_and_a_bad_one_together(tmp_path: Path) -> None:
