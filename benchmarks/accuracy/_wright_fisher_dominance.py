@@ -39,7 +39,7 @@ class DominanceRow:
     cpu
         Seconds per fit, median.
     verdict
-        Of the coverage; none where the interval is conditional on the other parameter.
+        Of the coverage.
     """
 
     parameter: str
@@ -69,8 +69,8 @@ def dominance_rows(n: int, map_: Mapper) -> list[DominanceRow]:
     table = np.array(found, dtype=float)
     at_bound, cpu = float(table[:, 7].mean()), float(np.median(table[:, 8]))
     return [
-        _row("s", SELECTION, table[:, 1:4], at_bound, cpu, judged=False),
-        _row("h", DOMINANCE, table[:, 4:7], at_bound, cpu, judged=True),
+        _row("s", SELECTION, table[:, 1:4], at_bound, cpu),
+        _row("h", DOMINANCE, table[:, 4:7], at_bound, cpu),
     ]
 
 
@@ -86,14 +86,11 @@ def _fit(task: tuple[int, np.random.SeedSequence]) -> tuple[float, ...]:
     return (index, fit.s, *fit.s_interval, fit.h, *fit.h_interval, float(fit.at_bound), cpu)
 
 
-def _row(
-    name: str, truth: float, found: np.ndarray, at_bound: float, cpu: float, *, judged: bool
-) -> DominanceRow:
+def _row(name: str, truth: float, found: np.ndarray, at_bound: float, cpu: float) -> DominanceRow:
     estimate, low, high = found.T
     n, error = len(found), estimate - truth
     held = int(np.sum((low <= truth) & (truth <= high)))
     bounds = wilson(held, n)
-    verdict = within(bounds, held / n, *BAND) if judged else Verdict("none")
     return DominanceRow(
         name,
         truth,
@@ -106,5 +103,5 @@ def _row(
         smallest_share_seen(0.95, n),
         at_bound,
         cpu,
-        verdict,
+        within(bounds, held / n, *BAND),
     )

@@ -10,22 +10,28 @@ import numpy as np
 
 from benchmarks.accuracy._wright_fisher_designs import (
     BOUNDS,
+    CHI_SQUARED,
+    JUDGED,
+    LEVEL,
     Design,
     Replicate,
     all_designs,
     column,
+    designs,
 )
 from benchmarks.accuracy._wright_fisher_dominance import dominance_rows
 from benchmarks.accuracy._wright_fisher_exact import bar_rows, gold_rows
 from benchmarks.accuracy._wright_fisher_identity import identity_rows
+from benchmarks.accuracy._wright_fisher_null import null_rows
 from benchmarks.figures import Dots, dots
 from benchmarks.options import Options
 from benchmarks.report import Report, Table, Verdict, at_most, within
 from benchmarks.shares import smallest_bias_seen, smallest_share_seen, wilson
 
-REPLICATES = 2000
+REPLICATES = 1000
 COVERAGE, TYPE_ONE = (0.93, 0.97), (0.04, 0.06)
 BIAS = 0.25  # of the standard deviation: adds 3 % to the RMSE
+REFERENCES = ("simulation", "chi-squared")
 MEDIAN = math.sqrt(math.pi / 2)  # standard error of a median over that of a mean
 
 
@@ -75,6 +81,9 @@ class ShareRow:
     ----------
     design, selection, replicates
         What was simulated.
+    reference
+        Null distribution of the likelihood-ratio statistic: simulated for the design, or
+        chi-squared.
     count, share, low, high
         Replicates, their share, and its Wilson interval.
     smallest_seen
@@ -85,12 +94,14 @@ class ShareRow:
     absorbed, share_segregating
         Paths lost or fixed at the last sample, and the share among the others.
     verdict
-        Against the band.
+        Against the band; none where nothing is promised: for chi-squared under strong drift, and
+        where the true start is not the one that the fit assumes.
     """
 
     design: str
     selection: float
     replicates: int
+    reference: str
     count: int
     share: float
     low: float
@@ -135,17 +146,19 @@ def run(options: Options) -> Report:
     selected = [pair for pair in fitted if pair[0].selection]
     neutral = [pair for pair in fitted if not pair[0].selection]
     gold, notes = gold_rows(options)
-    coverage = [coverage_row(*pair) for pair in fitted]
-    type_one = [reject_row(*pair, TYPE_ONE) for pair in neutral]
-    power = [reject_row(*pair, None) for pair in selected]
-    dominance = dominance_rows(max(3 * n // 100, 4), options.map_)
+    coverage = [coverage_row(*pair, name) for name in REFERENCES for pair in fitted]
+    type_one = [reject_row(*pair, name, TYPE_ONE) for name in REFERENCES for pair in neutral]
+    power = [reject_row(*pair, REFERENCES[0], None) for pair in selected]
+    dominance = dominance_rows(max(3 * n // 10, 4), options.map_)
+    identity = identity_rows(n // 2, options)
     tables = [
         Table("bias", "errors of the estimate", [bias_row(*pair) for pair in fitted]),
         Table("coverage", "95 % intervals that hold the truth", coverage),
         Table("type_one", "neutrality rejected at 5 % although true", type_one),
+        Table("null", "the likelihood-ratio statistic under neutrality", null_rows(options)),
         Table("power", "neutrality rejected at 5 %", power),
         Table("flags", "flags", [flag_row(*pair) for pair in fitted]),
-        Table("identity", "mean of L(s)/L(0) over neutral data: one", identity_rows(n, options)),
+        Table("identity", "mean of L(s)/L(0) over neutral data: one", identity),
         Table("dominance", "s and h estimated together", dominance),
         Table("bars", "the grid against its reported error, random designs",
               bar_rows(20 if options.quick else 300, options)),
@@ -177,26 +190,42 @@ def bias_row(design: Design, rows: list[Replicate]) -> BiasRow:
     )
 
 
-def coverage_row(design: Design, rows: list[Replicate]) -> ShareRow:
-    left = int(np.sum(column(rows, "high") < design.selection))
-    right = int(np.sum(column(rows, "low") > design.selection))
-    return _share_row(design, rows, _held(design, rows), 0.95, (left, right), COVERAGE)
+def coverage_row(design: Design, rows: list[Replicate], reference: str) -> ShareRow:
+    if reference == "chi-squared":
+        held = column(rows, "lrt_truth") <= CHI_SQUARED
+    else:
+        held = _held(design, rows)
+    left = int(np.sum(~held & (column(rows, "s") < design.selection)))
+    sides = (left, int(np.sum(~held)) - left)
+    return _share_row(design, rows, reference, held, 0.95, sides, COVERAGE)
 
 
 def _held(design: Design, rows: list[Replicate]) -> np.ndarray:
     return (column(rows, "low") <= design.selection) & (design.selection <= column(rows, "high"))
 
 
-def reject_row(design: Design, rows: list[Replicate], band: tuple[float, float] | None) -> ShareRow:
-    reject = column(rows, "reject")
+def reject_row(
+    design: Design, rows: list[Replicate], reference: str, band: tuple[float, float] | None
+) -> ShareRow:
+    if reference == "chi-squared":
+        reject = column(rows, "lrt") > CHI_SQUARED
+    else:
+        reject = column(rows, "p_value") <= LEVEL
     right = int(np.sum(reject & (column(rows, "s") > 0)))
     sides = (int(reject.sum()) - right, right)
-    return _share_row(design, rows, reject, 0.05, sides, band)
+    return _share_row(design, rows, reference, reject, LEVEL, sides, band)
+
+
+def _promised(design: Design, reference: str) -> bool:
+    if reference == "chi-squared":
+        return design in [*designs(True)[:JUDGED], *designs(False)[:JUDGED]]
+    return design.start_frequency is None
 
 
 def _share_row(
     design: Design,
     rows: list[Replicate],
+    reference: str,
     counted: np.ndarray,
     nominal: float,
     sides: tuple[int, int],
@@ -204,10 +233,12 @@ def _share_row(
 ) -> ShareRow:
     n, count, absorbed = len(rows), int(counted.sum()), column(rows, "absorbed")
     low, high = wilson(count, n)
+    judged = band is not None and _promised(design, reference)
     return ShareRow(
         design=design.name,
         selection=design.selection,
         replicates=n,
+        reference=reference,
         count=count,
         share=count / n,
         low=low,
@@ -217,7 +248,7 @@ def _share_row(
         right=sides[1],
         absorbed=float(absorbed.mean()),
         share_segregating=float(counted[~absorbed].mean()),
-        verdict=Verdict("none") if band is None else within((low, high), count / n, *band),
+        verdict=within((low, high), count / n, *band) if judged else Verdict("none"),
     )
 
 
@@ -237,13 +268,16 @@ def flag_row(design: Design, rows: list[Replicate]) -> FlagRow:
 
 
 def figure(coverage: list[ShareRow], type_one: list[ShareRow], power: list[ShareRow]) -> object:
-    return dots(
-        [
-            _panel("95 % intervals that hold the true s", coverage, COVERAGE, 0.95),
-            _panel("neutrality rejected at 5 %, s = 0", type_one, TYPE_ONE, 0.05),
-            _panel("neutrality rejected at 5 %, power", power, None, None),
-        ]
-    )
+    panels = []
+    for name in REFERENCES:
+        held = [row for row in coverage if row.reference == name]
+        panels.append(_panel(f"95 % intervals that hold the true s, {name}", held, COVERAGE, 0.95))
+    for name in REFERENCES:
+        rejected = [row for row in type_one if row.reference == name]
+        panels.append(
+            _panel(f"neutrality rejected at 5 %, s = 0, {name}", rejected, TYPE_ONE, 0.05)
+        )
+    return dots([*panels, _panel("neutrality rejected at 5 %, power", power, None, None)])
 
 
 def _panel(

@@ -1,11 +1,13 @@
 """Selection from allele counts through time under the Wright–Fisher model."""
 
 from refsolve.methods.wright_fisher.estimator import (
+    Calibration,
     DominanceFit,
     LociFit,
     LocusComparison,
     SelectionFit,
     Trajectory,
+    calibrate,
     compare_loci,
     fit_dominance,
     fit_loci,
@@ -22,6 +24,7 @@ from refsolve.methods.wright_fisher.simulate import (
 )
 
 __all__ = [
+    "Calibration",
     "DominanceFit",
     "Genotypes",
     "LikelihoodCurve",
@@ -32,6 +35,7 @@ __all__ = [
     "SimulatedLoci",
     "SimulatedSeries",
     "Trajectory",
+    "calibrate",
     "compare_loci",
     "fit_dominance",
     "fit_loci",

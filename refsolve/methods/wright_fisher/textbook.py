@@ -65,6 +65,11 @@ is the scaled mutation rate towards the allele named.
     G(x) = \begin{cases} e^{-2Msx} & \text{haploid} \\
     e^{-Ms\,[2hx + (1-2h)x^2]} & \text{diploid}\end{cases}
 
+(8) The test of neutrality compares :math:`\Lambda = 2\,\{\max_s \ln L(s) - \ln L(0)\}` with its
+distribution at :math:`s = 0`. Where :math:`\pi` is given nothing else is unknown there: from
+:math:`\Lambda_1..\Lambda_n` of neutral data the p value is
+:math:`(1 + \#\{\Lambda_i \ge \Lambda\})/(n+1)`, which is exact (Davison and Hinkley 1997, ch. 4).
+
 Arguments, the same in every function
 -------------------------------------
 ``x`` frequency of the derived allele · ``s`` selection coefficient, above -1 · ``h`` dominance,
@@ -93,15 +98,7 @@ Assumptions that make the answer wrong when they fail
 
 Deviations from published software
 ----------------------------------
-* Exact binomial chain with the exact :math:`g`; published programs use the diffusion limit
-  (Steinrücken et al. 2014), a Gaussian step with drift linear in :math:`s` (diplo-locus, EMSel),
-  or mixtures of beta densities (bmws), which differ most for large :math:`|s|` and near the
-  boundaries.
-* Sizes are chromosomes and may change each generation; diplo-locus and EMSel take one constant
-  diploid size.
-* Fitness is :math:`1, 1+hs, 1+s`; slattice writes :math:`1, 1+2hs, 1+2s`, and bmws is haploid and
-  additive: both take half of the diploid :math:`s`, and sizes in chromosomes.
-* Directional error rates enter the emission; none of these programs has them.
+Exact chain and :math:`g`, sizes that change, directional error: see docs/methods/wright_fisher.md.
 
 References
 ----------
@@ -113,6 +110,7 @@ Bollback JP, York TL, Nielsen R (2008) Estimation of 2Nes. doi:10.1534/genetics.
 Steinrücken M, Bhaskar A, Song YS (2014) A novel spectral method for inferring general diploid
 selection from time series genetic data. doi:10.1214/14-AOAS764
 Ewens WJ (2004) Mathematical Population Genetics I. doi:10.1007/978-0-387-21822-9
+Davison AC, Hinkley DV (1997) Bootstrap Methods and their Application. doi:10.1017/CBO9780511802843
 """
 
 from __future__ import annotations
@@ -261,10 +259,7 @@ def forward(
 ) -> tuple[list[FloatArray], float]:
     """Forward recursion of eq. (4), rescaled in every generation.
 
-    Returns
-    -------
-    Distribution of each generation given the samples *before* it, and the log-likelihood: -inf for
-    samples that are impossible, or together less likely than 1e-308 in one generation.
+    Gives each generation given the samples *before* it, and the log-likelihood; -inf below 1e-308.
     """
     predicted, log_likelihood = [start], 0.0
     for t, e in enumerate(emissions):
@@ -280,12 +275,7 @@ def forward(
 def backward(
     emissions: Sequence[FloatArray], steps: Sequence[FloatArray]
 ) -> tuple[list[FloatArray], FloatArray]:
-    """Backward recursion of eq. (4).
-
-    Returns
-    -------
-    Values v_t and logarithms c_t with u_t = v_t exp(c_t) and max v_t = 1.
-    """
+    """Backward recursion of eq. (4): v_t and c_t with u_t = v_t exp(c_t) and max v_t = 1."""
     u, log_scale = [np.ones_like(emissions[-1])], np.zeros(len(emissions) + 1)
     for t in reversed(range(len(emissions))):
         value = emissions[t] * (steps[t] @ u[0] if t < len(steps) else u[0])
@@ -349,6 +339,17 @@ def posterior(
     values, _ = backward(emissions, steps)
     joint = [f * u for f, u in zip(predicted, values, strict=True)]
     return [p / p.sum() for p in joint]
+
+
+def null_distribution(
+    sizes: Sequence[int], times: ArrayLike, total: Sequence[int], start: FloatArray, s: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Statistics of eq. (8), largest over `s`, and probabilities of all reads of haploids."""
+    steps = [transitions(sizes, value) for value in (0.0, *s)]
+    reads = itertools.product(*(range(n + 1) for n in total))
+    tables = [emission_table(sizes, times, derived, total) for derived in reads]
+    curves = np.array([[forward(table, step, start)[1] for step in steps] for table in tables])
+    return 2 * (curves.max(axis=1) - curves[:, 0]), np.exp(curves[:, 0])
 
 
 def fixation_probability(

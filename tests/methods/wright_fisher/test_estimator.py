@@ -107,6 +107,28 @@ def test_impossible_data_are_refused() -> None:
         fit_selection(RISING, SIZES, start=lost)
 
 
+CONTRADICTORY = {  # reads that no path without drift explains, given as derived by generation
+    0: 275, 18: 0, 20: 0, 32: 392, 39: 391, 52: 400, 54: 398, 67: 400, 70: 400, 73: 400, 89: 400,
+    100: 0, 104: 0, 130: 400, 138: 0, 153: 400, 175: 0, 187: 0, 193: 400, 196: 400, 236: 400,
+}  # fmt: skip
+
+
+def contradictory(last: int) -> Samples:
+    derived = {t: d for t, d in CONTRADICTORY.items() if t <= last}
+    return Samples(list(derived), list(derived.values()), [400] * len(derived), 0.01, 0.01)
+
+
+def test_data_that_only_a_coarse_grid_finds_possible_are_refused() -> None:
+    with pytest.raises(AnalysisError, match="or too unlikely to be computed"):
+        fit_selection(contradictory(236), np.full(237, np.inf), bounds=(-0.9, 3.0), tolerance=0.02)
+
+
+def test_a_curve_that_no_grid_resolves_says_so() -> None:
+    fit = fit_selection(contradictory(100), np.full(101, np.inf), bounds=(-0.9, 3.0))
+    assert fit.discretisation_error > 1.0
+    assert not np.isnan(fit.curve.error).any()
+
+
 def test_two_equal_loci_are_not_told_apart(rising: Any) -> None:
     same = compare_loci(rising, rising)
     assert same.difference == 0.0
@@ -155,6 +177,7 @@ def test_dominance_is_the_best_over_all_h() -> None:
     assert not fit.h_identified
     assert fit.at_bound
     assert fit.h_interval == (-0.5, 1.5)
+    assert fit.s_interval[0] <= min(f.interval[0] for f in at.values()) + 1e-3
 
 
 def test_trajectory_is_the_posterior_of_the_chain() -> None:
@@ -209,6 +232,8 @@ def test_strong_data_show_selection_dominance_and_the_path() -> None:
     assert fit.h_interval[0] <= 1.0 <= fit.h_interval[1]
     assert fit.h_interval[0] > 0.5
     assert fit.lrt_additive > CHI2
+    given_h = fit_selection(reads, sizes, h=fit.h, ploidy="diploid").interval
+    assert fit.s_interval[0] < given_h[0] < 0.1 < given_h[1] < fit.s_interval[1]
     path = posterior_trajectory(reads, sizes, fit.s, h=fit.h, ploidy="diploid")
     inside = (series.path >= path.lower) & (series.path <= path.upper)
     assert inside.mean() > 0.8

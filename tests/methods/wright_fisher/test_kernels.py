@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from refsolve.methods.wright_fisher.kernels.parts import GAUSS, HERMITE, STENCIL
 from scipy.stats import binom
 
 from refsolve.methods.wright_fisher.kernels import exact, grid, parts
 from refsolve.methods.wright_fisher.kernels.grid import LANES, Drift
+from refsolve.methods.wright_fisher.kernels.parts import GAUSS, HERMITE, STENCIL
 from refsolve.methods.wright_fisher.model.evaluation import nodes
 
 K = 32
@@ -134,6 +134,15 @@ def test_lost_vectors_are_reported_as_impossible() -> None:
     assert np.all(logs == -np.inf)
     gone = np.zeros(3)
     assert exact.scale_to_one(gone, 0.0) == -np.inf
+
+
+def test_what_interpolation_leaves_below_zero_is_not_scaled_up() -> None:
+    """Beside a peak that an emission excludes it is all that is left, and would overflow."""
+    u, logs = np.zeros((3, LANES)), np.zeros(LANES)
+    u[0], u[1] = 1e-280, -1e40
+    grid.rescale_lanes(u, np.inf, logs)
+    np.testing.assert_array_equal(u[:, 0], [1.0, 0.0, 0.0])
+    np.testing.assert_allclose(logs, np.log(1e-280), rtol=1e-12, atol=0)
 
 
 def _pipeline(call: Callable[[Any], Callable[..., Any]]) -> list[np.ndarray]:

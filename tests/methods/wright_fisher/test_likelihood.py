@@ -274,6 +274,26 @@ def test_another_dominance_shares_the_operators() -> None:
     assert other.drift(64) is model.drift(64)
 
 
+CONTRADICTION = {  # derived reads of 100 by generation that no path explains
+    0: 50, 8: 100, 10: 4, 12: 48, 13: 3, 17: 50, 18: 4, 22: 0, 24: 5, 27: 2, 28: 10, 29: 100, 33: 4,
+    35: 0, 36: 0, 37: 100, 44: 100, 47: 0, 54: 45, 55: 46, 60: 2, 61: 0, 62: 5, 64: 100, 77: 1,
+    82: 0, 84: 0, 87: 2, 89: 56, 91: 54, 92: 7, 94: 55,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [np.inf, 50_000.0])
+@pytest.mark.parametrize("loci", [1, 2])
+def test_contradictory_reads_are_unlikely_but_never_undefined(size: float, loci: int) -> None:
+    """Negative noise of the interpolation, scaled up again and again, once overflowed here."""
+    derived = np.tile(list(CONTRADICTION.values()), (loci, 1))
+    samples = Samples(list(CONTRADICTION), derived, np.full_like(derived, 100), 0.01, 0.01)
+    model = Likelihood(samples, np.full(95, size), mode="grid")
+    s = np.array([*np.linspace(-0.9, 0.9, 16), *np.linspace(1.0, 3.0, 8)])
+    for K in (64, 128, 256):
+        assert np.all(model.at(s, K) < -300.0)
+    assert not np.isnan(model.curve(s, 0.02).error).any()
+
+
 def test_impossible_data_have_no_likelihood() -> None:
     fixed = np.zeros(21)
     fixed[0] = 1.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import chdtri
 
 from refsolve.core.result import Result
@@ -16,6 +16,7 @@ from refsolve.methods.wright_fisher.model.likelihood import Likelihood, Mapper
 from refsolve.methods.wright_fisher.model.samples import Observations
 
 SCAN = 9  # values of h of the first scan
+CLOSE = 1e-3  # to which h and its ends are found
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class DominanceFit(Result):
     h
         Dominance: the heterozygote has fitness 1 + hs.
     s_interval
-        Profile-likelihood interval of s at the estimated h.
+        Profile-likelihood interval of s, with h at its best for every s.
     h_interval
         Profile-likelihood interval of h, with s at its best for every h.
     confidence
@@ -88,21 +89,26 @@ def fit_dominance(
     grid = np.unique([*np.linspace(*h_bounds, SCAN), 0.5])
     best = int(np.argmax([profile(h) for h in grid]))
     around = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
-    found = minimize_scalar(lambda h: -profile(h), bounds=around, method="bounded")
+    found = minimize_scalar(
+        lambda h: -profile(h), bounds=around, method="bounded", options={"xatol": CLOSE}
+    )
     h = max((float(found.x), *map(float, grid)), key=profile)
     fit, drop = profile.fits[h], float(chdtri(1, 1.0 - confidence)) / 2.0
-    ends = profile.end(h, h_bounds[0], drop), profile.end(h, h_bounds[1], drop)
+    level = fit.log_likelihood - drop
+    ends = profile.end(h, h_bounds[0], level), profile.end(h, h_bounds[1], level)
+    s_ends = profile.outermost(ends, level, -1), profile.outermost(ends, level, 1)
     unbounded = ends[0] <= h_bounds[0], ends[1] >= h_bounds[1]
+    edge = CLOSE * (bounds[1] - bounds[0])
     return DominanceFit(
         s=fit.s,
         h=h,
-        s_interval=fit.interval,
+        s_interval=s_ends,
         h_interval=ends,
         confidence=confidence,
         log_likelihood=fit.log_likelihood,
         lrt_additive=max(0.0, 2.0 * (fit.log_likelihood - profile(0.5))),
         h_identified=not all(unbounded),
-        at_bound=fit.at_bound or any(unbounded),
+        at_bound=s_ends[0] < bounds[0] + edge or s_ends[1] > bounds[1] - edge or any(unbounded),
     )
 
 
@@ -138,13 +144,44 @@ class _Profile:
             high = min(high, -0.99 / h)
         return low, high
 
-    def end(self, h: float, bound: float, drop: float) -> float:
-        """Where the profile falls below its maximum by `drop`, between h and a bound."""
-        level = self(h) - drop
+    def end(self, h: float, bound: float, level: float) -> float:
+        """Where the profile falls through `level`, between h and a bound."""
         if self(bound) >= level:
             return bound
-        inside, outside = h, bound
-        while abs(outside - inside) > 1e-3:
-            middle = 0.5 * (inside + outside)
-            inside, outside = (middle, outside) if self(middle) >= level else (inside, middle)
-        return 0.5 * (inside + outside)
+        tried = [x for x in self.fits if min(h, bound) <= x <= max(h, bound)]
+        inside = max((x for x in tried if self(x) >= level), key=lambda x: abs(x - h))
+        outside = min((x for x in tried if self(x) < level), key=lambda x: abs(x - h))
+        return float(brentq(lambda x: self(x) - level, inside, outside, xtol=CLOSE))
+
+    def outermost(self, ends: tuple[float, float], level: float, side: int) -> float:
+        """The lowest (side -1) or highest (1) s that some h lifts to `level`."""
+
+        def reached(h: float) -> float:
+            self(h)
+            return side * _crossing(self.fits[float(h)], level, side)
+
+        h = max((x for x in self.fits if ends[0] <= x <= ends[1]), key=reached)
+        tried = sorted({*ends, *(x for x in self.fits if ends[0] <= x <= ends[1])})
+        at = tried.index(h)
+        around = tried[max(at - 1, 0)], tried[min(at + 1, len(tried) - 1)]
+        found = minimize_scalar(
+            lambda x: -reached(x), bounds=around, method="bounded", options={"xatol": 10 * CLOSE}
+        )
+        return side * max(reached(h), reached(float(found.x)))
+
+
+def _crossing(fit: SelectionFit, level: float, side: int) -> float:
+    """Where the curve of a fit falls through `level` on one side of its maximum, or its bound."""
+    s, ll = fit.curve.s, fit.curve.log_likelihood
+    beyond = (s - fit.s) * side > 0.0
+    s, fall = s[beyond][::side], (level - ll[beyond][::side])
+    below = np.flatnonzero(fall > 0.0)
+    if below.size == 0:
+        return float(s[-1]) if s.size else fit.s
+    k = below[0]
+    inner, missing = (s[k - 1], fall[k - 1]) if k else (fit.s, level - fit.log_likelihood)
+    # The root of the drop is close to linear in s.
+    top = fit.log_likelihood - level
+    near, goal, far = (np.sqrt(max(top + x, 0.0)) for x in (missing, 0.0, fall[k]))
+    share = (goal - near) / (far - near) if np.isfinite(far) and far > near else 0.0
+    return float(inner + (s[k] - inner) * min(max(share, 0.0), 1.0))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +14,11 @@ from scipy.special import chdtrc, chdtri
 from refsolve.core.check import FloatArray
 from refsolve.core.errors import AnalysisError
 from refsolve.core.result import Result
+from refsolve.methods.wright_fisher.estimator.calibration import (
+    Calibration,
+    design_of,
+    monte_carlo_p,
+)
 from refsolve.methods.wright_fisher.model.inputs import Start
 from refsolve.methods.wright_fisher.model.likelihood import Likelihood, LikelihoodCurve, Mapper
 from refsolve.methods.wright_fisher.model.samples import Observations
@@ -36,7 +44,8 @@ class SelectionFit(Result):
     se
         Standard error from the curvature at the maximum; NaN at a bound or on a flat curve.
     interval
-        Profile-likelihood interval.
+        Profile-likelihood interval: where the likelihood-ratio statistic stays below the quantile
+        of `reference`.
     confidence
         Its nominal coverage.
     log_likelihood
@@ -46,7 +55,13 @@ class SelectionFit(Result):
     lrt
         Likelihood-ratio statistic of s = 0.
     p_value
-        Of that statistic, chi-squared with one degree of freedom.
+        Of that statistic under `reference`.
+    reference
+        Distribution that gives the p value and the interval: "chi-squared" with one degree of
+        freedom, or "simulation, n = ..." with a calibration.
+    drift
+        Generations from first to last sample in units of the size, the sum of 1/M_t. Above 0.05
+        chi-squared rejects neutrality too often: use `calibrate`.
     at_bound
         The maximum or an end of the interval lies on the bounds of the search: do not quote `s`,
         or read the interval as one-sided.
@@ -70,6 +85,8 @@ class SelectionFit(Result):
     log_likelihood_neutral: float
     lrt: float
     p_value: float
+    reference: str
+    drift: float
     at_bound: bool
     flat: bool
     mode: str
@@ -89,6 +106,7 @@ def fit_selection(
     mutation: tuple[float, float] | None = None,
     mode: str = "auto",
     confidence: float = 0.95,
+    calibration: Calibration | None = None,
     tolerance: float = 1e-3,
     map_: Mapper = map,
 ) -> SelectionFit:
@@ -102,6 +120,9 @@ def fit_selection(
         Range of the search; it must hold 0 to be tested against neutrality.
     confidence
         Nominal coverage of the interval.
+    calibration
+        Distribution of the likelihood-ratio statistic under neutrality, from `calibrate` with the
+        same design; None for chi-squared.
 
     Returns
     -------
@@ -123,7 +144,7 @@ def fit_selection(
     model = Likelihood(
         samples, sizes, h=h, ploidy=ploidy, start=start, mutation=mutation, mode=mode
     )
-    return fit_model(model, bounds, confidence, tolerance, map_)
+    return fit_model(model, bounds, confidence, tolerance, map_, calibration)
 
 
 def fit_model(
@@ -132,6 +153,7 @@ def fit_model(
     confidence: float,
     tolerance: float,
     map_: Mapper = map,
+    calibration: Calibration | None = None,
 ) -> SelectionFit:
     """Estimate the selection coefficient of a likelihood that was built already.
 
@@ -139,10 +161,43 @@ def fit_model(
     ----------
     model
         Likelihood of one locus.
-    bounds, confidence, tolerance, map_
+    bounds, confidence, tolerance, map_, calibration
         As in `fit_selection`.
     """
-    return _Search(model, bounds, tolerance, map_).fit(confidence)
+    search = _Search(model, bounds, tolerance, map_)
+    return search.fit(confidence, _reference(search, confidence, calibration))
+
+
+class _Reference(NamedTuple):
+    """Distribution of the likelihood-ratio statistic under neutrality."""
+
+    name: str
+    drop: float  # of the log-likelihood, where the interval ends
+    p_value: Callable[[float], float]
+
+
+def _reference(search: _Search, confidence: float, calibration: Calibration | None) -> _Reference:
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence = {confidence} must lie between 0 and 1; try 0.95")
+    if calibration is None:
+        drop = float(chdtri(1, 1.0 - confidence)) / 2.0
+        return _Reference("chi-squared", drop, lambda lrt: float(chdtrc(1, lrt)))
+    if calibration.confidence != confidence:
+        raise ValueError(
+            f"calibration has confidence {calibration.confidence} and the fit {confidence}; "
+            "expected the same; calibrate at the confidence of the fit"
+        )
+    own = design_of(search.model, (search.low, search.high))
+    other = [
+        name for name in own | calibration.design if own.get(name) != calibration.design.get(name)
+    ]
+    if other:
+        raise ValueError(
+            f"calibration was made with other {', '.join(other)} than the fit has; "
+            "expected the same design; calibrate with the arguments of the fit"
+        )
+    name = f"simulation, n = {calibration.lrt.size:,}"
+    return _Reference(name, calibration.drop, partial(monte_carlo_p, calibration))
 
 
 class _Search:
@@ -171,44 +226,48 @@ class _Search:
         new = np.array([v for v in dict.fromkeys(values.tolist()) if v not in self.seen])
         if new.size:
             found = self.model.at(self.model.clean_s(new), self.nodes, self.map_).ravel()
-            finite = np.where(np.isnan(found), -np.inf, found)
-            self.seen.update(zip(new.tolist(), finite.tolist(), strict=True))
+            self.seen.update(zip(new.tolist(), found.tolist(), strict=True))
         return np.array([self.seen[v] for v in values.tolist()])
 
-    def fit(self, confidence: float) -> SelectionFit:
+    def fit(self, confidence: float, reference: _Reference) -> SelectionFit:
         """Everything about the curve within the bounds."""
-        if not 0.0 < confidence < 1.0:
-            raise ValueError(f"confidence = {confidence} must lie between 0 and 1; try 0.95")
-        drop = float(chdtri(1, 1.0 - confidence)) / 2.0
         s, se = self._climb(*self._scan())
         reach = min(2.0 * se, self.high - self.low)
         asked = np.clip([s - reach, s, s + reach, 0.0], self.low, self.high)
         check = self.model.curve(np.unique(asked), self.tolerance, self.map_)
         if check.n_nodes > self.nodes:
             self.nodes, self.seen = check.n_nodes, {}
-            s, se = self._climb(*self._around(s, 0.2 * reach))
-        return self._report(s, se, self._interval(s, se, drop), confidence, check)
+            near = self._around(s, 0.2 * reach)
+            # What a coarse grid saw in data that are all but impossible may be its own error.
+            seen = np.isfinite(self.at(np.linspace(*near, ROUND))).any()
+            s, se = self._climb(*(near if seen else self._scan()))
+        ends = self._interval(s, se, reference.drop)
+        return self._report(s, se, ends, confidence, reference, check)
 
     def _scan(self) -> tuple[float, float]:
         """Neighbours of the best of SCAN values, which lie densest around zero."""
         low, high = np.arcsinh(self.low / FINE), np.arcsinh(self.high / FINE)
         values = np.clip(FINE * np.sinh(np.linspace(low, high, SCAN)), self.low, self.high)
         found = self.at(values)
+        best = self._best(found)
+        return float(values[max(best - 1, 0)]), float(values[min(best + 1, SCAN - 1)])
+
+    def _best(self, found: FloatArray) -> int:
+        """Position of the largest value, which must be finite."""
         if not np.isfinite(found).any():
             raise AnalysisError(
                 f"The data are impossible under the model for every s in "
-                f"[{self.low:g}, {self.high:g}].",
+                f"[{self.low:g}, {self.high:g}], or too unlikely to be computed.",
                 hint="Allow for error (e_da, e_ad), or check sizes and counts.",
             )
-        best = int(np.argmax(found))
-        return float(values[max(best - 1, 0)]), float(values[min(best + 1, SCAN - 1)])
+        return int(np.argmax(found))
 
     def _climb(self, low: float, high: float) -> tuple[float, float]:
         """Maximum near two values, and its standard error, by closing in and a parabola."""
         while True:
             values = np.linspace(low, high, ROUND)
             found = self.at(values)
-            best = int(np.argmax(found))
+            best = self._best(found)
             if best in (0, ROUND - 1) and self.low < values[best] < self.high:
                 # Uphill in growing steps: a coarser grid may have pointed far away.
                 low, high = self._around(float(values[best]), 3.0 * (high - low))
@@ -256,6 +315,7 @@ class _Search:
         se: float,
         ends: tuple[float, float],
         confidence: float,
+        reference: _Reference,
         check: LikelihoodCurve,
     ) -> SelectionFit:
         top, neutral = (float(v) for v in self.at([s, 0.0]))
@@ -272,7 +332,9 @@ class _Search:
             log_likelihood=top,
             log_likelihood_neutral=neutral,
             lrt=lrt,
-            p_value=float(chdtrc(1, lrt)),
+            p_value=reference.p_value(lrt),
+            reference=reference.name,
+            drift=self._drift(),
             at_bound=at_low or at_high,
             flat=at_low and at_high,
             mode=self.model.mode,
@@ -280,6 +342,10 @@ class _Search:
             discretisation_error=float(np.interp(s, curve.s, curve.error)),
             curve=curve,
         )
+
+    def _drift(self) -> float:
+        times = self.model.samples.generation
+        return float(np.sum(1.0 / self.model.sizes[times.min() + 1 : times.max() + 1]))
 
     def _curve(self, ends: tuple[float, float], check: LikelihoodCurve) -> LikelihoodCurve:
         """The curve around the interval, and what was seen elsewhere within the bounds.

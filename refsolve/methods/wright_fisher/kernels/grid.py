@@ -29,8 +29,6 @@ from refsolve.methods.wright_fisher.kernels.parts import (
 
 LANES = 8  # values of s advanced together
 TINY = 1e-100  # vectors are rescaled when their maximum falls below this
-
-
 SMALLEST = 1e-300  # a vector whose maximum is not above this counts as nothing
 
 
@@ -157,10 +155,15 @@ def selection_lanes(start: Index, band: Array, u: Array, out: Array) -> None:
 
 @kernel
 def rescale_lanes(u: Array, below: float, logs: Array) -> None:
-    """Scale lanes whose maximum is under `below` to maximum one; add the logs of their scales."""
+    """Scale lanes whose maximum is under `below` to maximum one; add the logs of their scales.
+
+    Values below zero, which interpolation leaves beside a peak, become zero: where an emission
+    excludes the peak they would be scaled up, and overflow.
+    """
     top = np.zeros(LANES)
     for i in range(u.shape[0]):
         for c in range(LANES):
+            u[i, c] = 0.0 if u[i, c] < 0.0 else u[i, c]
             top[c] = u[i, c] if u[i, c] > top[c] else top[c]
     for c in range(LANES):
         if top[c] < below:

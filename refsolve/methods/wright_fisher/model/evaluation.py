@@ -138,11 +138,13 @@ def _block(setting: Setting, drift: grid.Drift, h: float, s: float) -> FloatArra
     logs = np.zeros(loci)
     stops = [*setting.observed[::-1].tolist(), 0]
     for r, (high, low) in enumerate(pairwise(stops)):
-        u *= setting.emission[-1 - r].T
+        # As in `grid.rescale_lanes`: interpolation leaves values below zero beside a peak.
+        u = np.maximum(u * setting.emission[-1 - r].T, 0.0)
         top = u.max(axis=0)
+        top[top <= grid.SMALLEST] = 0.0
         with np.errstate(divide="ignore"):
-            logs += np.log(np.maximum(top, 0.0))
-        u /= np.where(top > 0.0, top, 1.0)
+            logs += np.log(top)
+        u /= np.where(top > 0.0, top, np.inf)
         if high > low:
             columns = u if loci <= width else np.eye(width)
             moved = grid.propagate_block(

@@ -286,6 +286,8 @@ class Likelihood:
             loci = slice(first, first + LOCI_AT_ONCE)
             for i, ll in map_(partial(evaluate, self.setting(K, loci), self.h), tasks):
                 out[loci, order[i : i + S_AT_ONCE]] = ll
+        if np.isnan(out).any():
+            raise FloatingPointError("a log-likelihood is not a number; please report the data")
         return out
 
     def setting(self, K: int, loci: slice = slice(None)) -> Setting:
