@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -331,7 +331,7 @@ class Likelihood:
             Intervals of the grid.
         """
         if K not in self._drift:
-            self._drift[K] = grid.drift_rows(distinct_sizes(self.sizes), K)
+            self._drift[K] = _shared_drift(tuple(distinct_sizes(self.sizes).tolist()), K)
         return self._drift[K]
 
     def start_measure(self, K: int) -> FloatArray | None:
@@ -376,3 +376,9 @@ def _gap(a: FloatArray, b: FloatArray) -> FloatArray:
         difference = np.abs(a - b)
     difference = np.where(np.isfinite(difference), difference, np.inf)
     return np.where(difference < 0.1, difference / GAIN, difference)
+
+
+@lru_cache(maxsize=4)
+def _shared_drift(sizes: tuple[float, ...], K: int) -> grid.Drift:
+    """Operators of drift; loci of one schedule that are fitted one by one share them."""
+    return grid.drift_rows(np.array(sizes), K)
