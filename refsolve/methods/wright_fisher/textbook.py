@@ -104,8 +104,7 @@ References
 ----------
 Wright S (1931) Evolution in Mendelian populations. doi:10.1093/genetics/16.2.97
 Kimura M (1962) On the probability of fixation of mutant genes. doi:10.1093/genetics/47.6.713
-Williamson EG, Slatkin M (1999) Using maximum likelihood to estimate population size from temporal
-changes in allele frequencies. doi:10.1093/genetics/152.2.755
+Williamson EG, Slatkin M (1999) Using maximum likelihood to estimate population size. doi:10.1093/genetics/152.2.755
 Bollback JP, York TL, Nielsen R (2008) Estimation of 2Nes. doi:10.1534/genetics.107.085019
 Steinrücken M, Bhaskar A, Song YS (2014) A novel spectral method for inferring general diploid
 selection from time series genetic data. doi:10.1214/14-AOAS764
@@ -121,9 +120,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import quad
 from scipy.special import betaln, gammaln
-from scipy.stats import binom
 
 FloatArray = NDArray[np.float64]
 Ploidy = Literal["haploid", "diploid"]
@@ -151,6 +148,8 @@ def transition_matrix(
     parents: int, offspring: int, s: float, h: float = 0.5, ploidy: Ploidy = "haploid"
 ) -> FloatArray:
     """Drift, eq. (2): row = count among `parents`, column = count among `offspring` chromosomes."""
+    from scipy.stats import binom  # a quarter of a second, which a solve can do without
+
     p = select(frequencies(parents), s, h, ploidy)
     return np.asarray(binom.pmf(np.arange(offspring + 1), offspring, p[:, np.newaxis]))
 
@@ -356,10 +355,11 @@ def fixation_probability(
     x: float, size: int, s: float, h: float = 0.5, ploidy: Ploidy = "haploid"
 ) -> float:
     """Kimura's probability that the derived allele is fixed, eq. (7)."""
+    from scipy.integrate import quad
 
     def g(y: float) -> float:
-        quadratic = y if ploidy == "haploid" else h * y + (1 - 2 * h) * y**2 / 2
-        return float(np.exp(-2 * size * s * quadratic))
+        power = y if ploidy == "haploid" else h * y + (1 - 2 * h) * y**2 / 2
+        return float(np.exp(-2 * size * s * power))
 
     return float(quad(g, 0, x)[0] / quad(g, 0, 1)[0])
 
