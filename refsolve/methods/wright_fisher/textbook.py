@@ -104,7 +104,7 @@ References
 ----------
 Wright S (1931) Evolution in Mendelian populations. doi:10.1093/genetics/16.2.97
 Kimura M (1962) On the probability of fixation of mutant genes. doi:10.1093/genetics/47.6.713
-Williamson EG, Slatkin M (1999) Using maximum likelihood to estimate population size. doi:10.1093/genetics/152.2.755
+Williamson EG, Slatkin M (1999) Estimating population size. doi:10.1093/genetics/152.2.755
 Bollback JP, York TL, Nielsen R (2008) Estimation of 2Nes. doi:10.1534/genetics.107.085019
 Steinrücken M, Bhaskar A, Song YS (2014) A novel spectral method for inferring general diploid
 selection from time series genetic data. doi:10.1214/14-AOAS764
