@@ -1,0 +1,1 @@
+"""Compiled kernels: `paths` (checks and counts), `pulse` (one pulse), `labels` (inversion)."""

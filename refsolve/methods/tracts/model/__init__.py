@@ -1,0 +1,1 @@
+"""Tracts, their counts, and the likelihoods: `container`, `counts`, then `pulse`."""
