@@ -1,0 +1,123 @@
+"""Direct effects of several exposures at one locus from correlated variants (cis-MVMR)."""
+
+from refsolve.methods.mvmr.estimator import (
+    BootstrapFit,
+    ConditionalEstimates,
+    Distinguishable,
+    EggerFit,
+    GmmFit,
+    Influence,
+    Instruments,
+    LdMismatch,
+    PleiotropyFit,
+    bootstrap,
+    clumped_instruments,
+    conditional_estimates,
+    conditional_instruments,
+    distinguish,
+    fit_constrained,
+    fit_egger,
+    fit_gls,
+    fit_gmm,
+    fit_liml,
+    fit_pleiotropy,
+    fit_robust,
+    fit_without_outliers,
+    influence,
+    ld_mismatch,
+    lead_instruments,
+    marginal_instruments,
+    rao_blackwell,
+    two_phase_estimates,
+)
+from refsolve.methods.mvmr.model.alleles import (
+    strand_log_odds,
+)
+from refsolve.methods.mvmr.model.effects import (
+    EffectFit,
+)
+from refsolve.methods.mvmr.model.harmonise import (
+    Harmonised,
+    harmonise,
+)
+from refsolve.methods.mvmr.model.ld import (
+    RepairedLd,
+    RidgeChoice,
+    choose_ridge,
+    repair_ld,
+)
+from refsolve.methods.mvmr.model.pool import (
+    pool_phases,
+)
+from refsolve.methods.mvmr.model.scale import (
+    BatchScale,
+    implied_sd,
+    unit_factor,
+    within_batch_sd,
+)
+from refsolve.methods.mvmr.model.summary import (
+    Summary,
+    Whitened,
+    whiten,
+)
+from refsolve.methods.mvmr.simulate import (
+    Design,
+    SimulatedLocus,
+    SimulatedMeasurements,
+    simulate_individuals,
+    simulate_locus,
+    simulate_measurements,
+)
+
+__all__ = [
+    "BatchScale",
+    "BootstrapFit",
+    "ConditionalEstimates",
+    "Design",
+    "Distinguishable",
+    "EffectFit",
+    "EggerFit",
+    "GmmFit",
+    "Harmonised",
+    "Influence",
+    "Instruments",
+    "LdMismatch",
+    "PleiotropyFit",
+    "RepairedLd",
+    "RidgeChoice",
+    "SimulatedLocus",
+    "SimulatedMeasurements",
+    "Summary",
+    "Whitened",
+    "bootstrap",
+    "choose_ridge",
+    "clumped_instruments",
+    "conditional_estimates",
+    "conditional_instruments",
+    "distinguish",
+    "fit_constrained",
+    "fit_egger",
+    "fit_gls",
+    "fit_gmm",
+    "fit_liml",
+    "fit_pleiotropy",
+    "fit_robust",
+    "fit_without_outliers",
+    "harmonise",
+    "implied_sd",
+    "influence",
+    "ld_mismatch",
+    "lead_instruments",
+    "marginal_instruments",
+    "pool_phases",
+    "rao_blackwell",
+    "repair_ld",
+    "simulate_individuals",
+    "simulate_locus",
+    "simulate_measurements",
+    "strand_log_odds",
+    "two_phase_estimates",
+    "unit_factor",
+    "whiten",
+    "within_batch_sd",
+]

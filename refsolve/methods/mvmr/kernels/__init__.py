@@ -1,0 +1,1 @@
+"""Compiled kernels: `regression` (whitened fits), `robust` (outliers), `selection` (signals)."""

@@ -1,0 +1,1 @@
+"""Data of the analysis: harmonised studies, scale, LD, and the whitened regression."""
