@@ -102,6 +102,7 @@ def setup(app):
     app.connect("builder-inited", lambda app: fragments.write_all())
     app.connect("env-get-outdated", lambda app, env, *changes: env.found_docs if STALE else [])
     app.connect("autodoc-process-docstring", docstrings.before_napoleon, priority=100)
+    app.connect("autodoc-process-docstring", docstrings.headings_as_rubrics, priority=200)
     app.connect("autodoc-process-docstring", docstrings.after_napoleon, priority=900)
     for part in ("description", "options"):
         app.connect(f"sphinx-click-process-{part}", docstrings.options_as_code)

@@ -29,6 +29,16 @@ def after_napoleon(
     lines[:] = [ENDS_IN_UNDERSCORE.sub(r"\1\_:", line) for line in kept]
 
 
+def headings_as_rubrics(
+    app: object, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Sections of a module become rubrics: all textbooks have the same ones, and labels clash."""
+    if what == "module":
+        for i, line in enumerate(lines[:-1]):
+            if line.strip() and re.fullmatch(r"-{3,}", lines[i + 1].strip()):
+                lines[i : i + 2] = [f".. rubric:: {line.strip()}", ""]
+
+
 def options_as_code(app: object, context: object, lines: list[str]) -> None:
     """Options within help texts keep their two dashes."""
     for i, line in enumerate(lines):
