@@ -36,6 +36,7 @@ def null() -> Calibration:
     return calibrate(strong([0, 0, 0]), STRONG["sizes"], n=999, rng=3)
 
 
+@pytest.mark.slow
 def test_simulated_statistics_follow_the_enumerated_distribution() -> None:
     """All 36 data sets of two samples from eight chromosomes; 4,000 draws, held to 4 SD."""
     n = 4000
@@ -54,6 +55,7 @@ def test_simulated_statistics_follow_the_enumerated_distribution() -> None:
         assert share <= high + 4 * math.sqrt(high * (1 - high) / n) + 1e-12
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_single_fits() -> None:
     series = simulate_loci(selection=np.zeros(1), e_ad=0.02, e_da=0.1, rng=2, **STRONG)
     design = Samples(**series.observed)
@@ -70,6 +72,7 @@ def test_statistics_are_those_of_single_fits() -> None:
     np.testing.assert_allclose(null.lrt, want, rtol=0, atol=null.discretisation_error)
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_under_neutrality(null: Calibration) -> None:
     """300 neutral loci; Kolmogorov–Smirnov at 0.1 %, beside the error of 999 draws."""
     again = calibrate(strong([0, 0, 0]), STRONG["sizes"], n=300, rng=4)
@@ -79,6 +82,7 @@ def test_p_values_are_uniform_under_neutrality(null: Calibration) -> None:
     assert null.threshold > CHI2
 
 
+@pytest.mark.slow
 def test_fit_takes_test_and_interval_from_the_calibration(null: Calibration) -> None:
     plain = fit_selection(strong([6, 11, 12]), STRONG["sizes"])
     fit = fit_selection(strong([6, 11, 12]), STRONG["sizes"], calibration=null)
@@ -93,6 +97,7 @@ def test_fit_takes_test_and_interval_from_the_calibration(null: Calibration) -> 
     np.testing.assert_allclose(fit.log_likelihood - ends, drop, rtol=0.02, atol=0)
 
 
+@pytest.mark.slow
 def test_quantile_and_test_agree(null: Calibration) -> None:
     """Rejection at 5 % and an interval without s = 0 are the same statement."""
     assert null.drop == null.threshold / 2
@@ -131,6 +136,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change, message", BAD, ids=[message[:20] for _, message in BAD])
 def test_calibration_of_another_design_is_refused(
     null: Calibration, change: dict[str, Any], message: str

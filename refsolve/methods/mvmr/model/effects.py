@@ -111,7 +111,9 @@ class EffectFit(Result):
         extra = np.diag((self.theta * np.asarray(relative_se, dtype=np.float64)) ** 2)
         covariance = self.covariance + extra
         se = np.sqrt(np.diag(covariance))
-        half = (self.interval[:, 1] - self.interval[:, 0]) / 2.0 * se / self.se
+        known = (self.se > 0.0) & np.isfinite(self.se)
+        wider = np.divide(se, self.se, out=np.ones_like(se), where=known)
+        half = (self.interval[:, 1] - self.interval[:, 0]) / 2.0 * wider
         interval = np.stack([self.theta - half, self.theta + half], axis=1)
         return replace(self, covariance=covariance, se=se, interval=interval)
 
