@@ -118,6 +118,7 @@ def contradictory(last: int) -> Samples:
     return Samples(list(derived), list(derived.values()), [400] * len(derived), 0.01, 0.01)
 
 
+@pytest.mark.slow
 def test_data_that_only_a_coarse_grid_finds_possible_are_refused() -> None:
     with pytest.raises(AnalysisError, match="or too unlikely to be computed"):
         fit_selection(contradictory(236), np.full(237, np.inf), bounds=(-0.9, 3.0), tolerance=0.02)
