@@ -124,6 +124,7 @@ def test_data_that_only_a_coarse_grid_finds_possible_are_refused() -> None:
         fit_selection(contradictory(236), np.full(237, np.inf), bounds=(-0.9, 3.0), tolerance=0.02)
 
 
+@pytest.mark.slow
 def test_a_curve_that_no_grid_resolves_says_so() -> None:
     fit = fit_selection(contradictory(100), np.full(101, np.inf), bounds=(-0.9, 3.0))
     assert fit.discretisation_error > 1.0

@@ -281,6 +281,7 @@ CONTRADICTION = {  # derived reads of 100 by generation that no path explains
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [np.inf, 50_000.0])
 @pytest.mark.parametrize("loci", [1, 2])
 def test_contradictory_reads_are_unlikely_but_never_undefined(size: float, loci: int) -> None:
