@@ -13,6 +13,7 @@ from refsolve.methods.wright_fisher.kernels import exact, grid, parts
 from refsolve.methods.wright_fisher.kernels.grid import LANES, Drift
 from refsolve.methods.wright_fisher.kernels.parts import GAUSS, HERMITE, STENCIL
 from refsolve.methods.wright_fisher.model.evaluation import nodes
+from refsolve.methods.wright_fisher.self_check import self_check
 
 K = 32
 # Sizes of every kind of row: a tiny one, a summed one, the Gauss rule, and next to no drift.
@@ -200,3 +201,9 @@ def test_a_block_is_its_columns_one_by_one() -> None:
     select = dense_selection(0.1)
     want = select @ select @ dense(drift, 4) @ select @ dense(drift, 1) @ u
     np.testing.assert_allclose(moved, want, rtol=1e-11, atol=1e-13)
+
+
+def test_every_self_check_passes() -> None:
+    checks = self_check()
+    assert len(checks) > 20
+    assert [name for name, error, limit in checks if not error <= limit] == []

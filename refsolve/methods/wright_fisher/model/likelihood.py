@@ -200,15 +200,15 @@ class Likelihood:
         K = self.first_nodes
         ll = self.at(s, K, map_)
         error = np.full_like(ll, np.inf)
-        rows, columns = np.arange(ll.shape[0]), np.arange(s.size)
-        while rows.size and K < MAX_NODES:
+        needed = np.ones(ll.shape, dtype=bool)
+        while needed.any() and K < MAX_NODES:
             K *= 2
             coarse = ll.copy()
-            part = np.ix_(rows, columns)
-            ll[part] = self.only(rows).at(s[columns], K, map_)
-            error[part] = _gap(ll[part], coarse[part])
-            needed = _open(ll, coarse, error, tolerance)[part]
-            rows, columns = rows[needed.any(axis=1)], columns[needed.any(axis=0)]
+            for rows, columns in _blocks(needed):
+                part = np.ix_(rows, columns)
+                ll[part] = self.only(rows).at(s[columns], K, map_)
+                error[part] = _gap(ll[part], coarse[part])
+            needed &= _open(ll, coarse, error, tolerance)
         near = ll >= np.max(ll, axis=1, keepdims=True) - FAR
         typical = np.max(np.where(near, error, 0.0), axis=1, keepdims=True) / TYPICAL
         return ll, np.maximum(error, typical), K
@@ -368,6 +368,14 @@ def _open(ll: FloatArray, coarse: FloatArray, error: FloatArray, tolerance: floa
     if ll.shape[0] == 1:
         far &= np.isfinite(ll)
     return np.asarray(~far & ~(error <= tolerance))
+
+
+def _blocks(needed: NDArray[np.bool_]) -> Iterator[tuple[IntArray, IntArray]]:
+    """Loci and values of s to refine together: all at first, then neighbours in s."""
+    columns = np.flatnonzero(needed.any(axis=0))
+    pieces = 1 if needed.all() or needed.shape[0] == 1 else -(-columns.size // S_AT_ONCE)
+    for some in np.array_split(columns, pieces):
+        yield np.flatnonzero(needed[:, some].any(axis=1)), some
 
 
 def _gap(a: FloatArray, b: FloatArray) -> FloatArray:
