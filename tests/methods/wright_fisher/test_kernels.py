@@ -204,6 +204,6 @@ def test_a_block_is_its_columns_one_by_one() -> None:
 
 
 def test_every_self_check_passes() -> None:
-    checks = self_check()
+    checks = list(self_check())
     assert len(checks) > 20
     assert [name for name, error, limit in checks if not error <= limit] == []
