@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.report import RESULTS, Verdict
-from refsolve.parallel.blas import ENVIRONMENT
+from refsolve.core.blas import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 REPEATS = 5

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from refsolve.parallel.blas import ENVIRONMENT
+from refsolve.core.blas import ENVIRONMENT
 
 SECONDS = 1200.0  # after which a peer is given up
 

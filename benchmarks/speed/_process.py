@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.report import NO_TARGET, Verdict, at_most
-from refsolve.parallel.blas import ENVIRONMENT
+from refsolve.core.blas import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.clock import cpu_seconds
 from benchmarks.options import Options
-from benchmarks.report import NO_TARGET, Report, Table, Verdict, at_most
+from benchmarks.report import Report, Table
+from benchmarks.speed._rows import Published, published_rows, speed_row
 from refsolve.methods.mvmr import (
     Summary,
     bootstrap,
@@ -25,74 +25,23 @@ VARIANTS, REFITS = 200, 1000
 LIML_REFITS, GLS_REFITS = "1,000 LIML refits", "1,000 GLS refits"
 LIML_FIT, GLS_FIT, GMM_FIT = "1 LIML fit", "1 GLS fit", "1 GMM fit, 30 variants"
 TARGETS = {LIML_REFITS: 0.2, GLS_REFITS: 0.1}  # CPU seconds
-PUBLISHED = {  # CPU seconds of MendelianRandomization 0.10.0 on comparable cores, R 4.2.2
-    GLS_FIT: ("mr_mvivw(correl = TRUE)", 0.011, "measured"),
-    GLS_REFITS: ("mr_mvivw(correl = TRUE)", 9.5, "10 refits measured, linear in their number"),
-    LIML_FIT: ("mr_mvgmm(robust = FALSE)", 0.80, "measured"),
-    LIML_REFITS: ("mr_mvgmm(robust = FALSE)", 800.0, "1 refit measured, linear in their number"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SpeedRow:
-    """One workload in this process, CPU seconds on one thread.
-
-    Attributes
-    ----------
-    workload
-        What is done; two exposures and 200 variants unless it says otherwise.
-    cpu_least, cpu_median, repeats
-        Runs after the first.
-    cpu_compiling, kernels_compiled, kernels_loaded
-        First run beyond the fastest: compilation, or loading from the cache.
-    verdict
-        Against the target.
-    """
-
-    workload: str
-    cpu_least: float
-    cpu_median: float
-    repeats: int
-    cpu_compiling: float
-    kernels_compiled: int
-    kernels_loaded: int
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class PeerRow:
-    """A published peer on a problem of the same size; it was not run again here.
-
-    Attributes
-    ----------
-    workload, peer
-        What was compared with whom.
-    cpu_published, measured
-        Its CPU seconds, and how they were found.
-    cpu_refsolve, ratio
-        Ours, and how many times longer the peer took.
-    """
-
-    workload: str
-    peer: str
-    cpu_published: float
-    measured: str
-    cpu_refsolve: float
-    ratio: float
+TEN = "10 refits measured, linear in their number"
+ONE = "1 refit measured, linear in their number"
+PUBLISHED = (  # MendelianRandomization 0.10.0, R 4.2.2
+    Published(GLS_FIT, "mr_mvivw(correl = TRUE)", 0.011, "measured", GLS_FIT),
+    Published(GLS_REFITS, "mr_mvivw(correl = TRUE)", 9.5, TEN, GLS_REFITS),
+    Published(LIML_FIT, "mr_mvgmm(robust = FALSE)", 0.80, "measured", LIML_FIT),
+    Published(LIML_REFITS, "mr_mvgmm(robust = FALSE)", 800.0, ONE, LIML_REFITS),
+)
 
 
 def run(options: Options) -> Report:
     repeats = 3 if options.quick else 15
-    rows = [row(name, work, repeats) for name, work in workloads().items()]
-    ours = {one.workload: one.cpu_least for one in rows}
-    peers = [
-        PeerRow(name, peer, cpu, how, ours[name], cpu / ours[name])
-        for name, (peer, cpu, how) in PUBLISHED.items()
-    ]
+    rows = [speed_row(name, work, repeats, TARGETS.get(name)) for name, work in workloads().items()]
     return Report(
         tables=[
             Table("workloads", "CPU seconds, one thread, compilation apart", rows),
-            Table("peers", "published peers, CPU seconds", peers),
+            Table("peers", "published peers, CPU seconds", published_rows(PUBLISHED, rows)),
         ],
         notes=["peers were measured earlier on comparable cores and are not run again"],
     )
@@ -127,20 +76,4 @@ def clean(n_variants: int) -> Summary:
         exposure_se=scale * data.exposure_se,
         outcome_beta=scale * (data.exposure_beta @ [0.3, 0.3] + noise),
         outcome_se=scale * data.outcome_se,
-    )
-
-
-def row(name: str, work: Callable[[], object], repeats: int) -> SpeedRow:
-    timing = cpu_seconds(work, repeats)
-    target = TARGETS.get(name)
-    verdict = NO_TARGET if target is None else at_most(timing.least, target, "CPU s")
-    return SpeedRow(
-        name,
-        timing.least,
-        timing.median,
-        timing.repeats,
-        timing.compiling,
-        timing.compiled,
-        timing.loaded,
-        verdict,
     )

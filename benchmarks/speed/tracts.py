@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.clock import cpu_seconds
 from benchmarks.options import Options
-from benchmarks.report import NO_TARGET, Report, Table, Verdict, at_most
+from benchmarks.report import Report, Table
+from benchmarks.speed._rows import Published, SpeedRow, published_rows, speed_row
 from refsolve.io.msp import read_msp
 from refsolve.io.tracts_bed import read_tracts_bed
 from refsolve.methods.tracts import (
@@ -34,66 +33,16 @@ HUMAN = (
 )  # fmt: skip
 ARRAYS, TEXT = "pulse and interval, 1,000 individuals from arrays", "the same from a text file"
 TARGETS = {ARRAYS: 0.1, TEXT: 2.0}  # CPU seconds
-PUBLISHED = (  # CPU seconds of released peers, measured earlier on comparable cores
-    ("tracts 0.0.2", "one pulse, 1 individual", 4.4),
-    ("tracts 0.0.2", "one pulse, 1,000 individuals from text", 20.7),
-    ("tracts 0.0.2", "expected histogram, continuous migration", 0.05),
-    ("MultiWaver 1.0.2", "one pulse, 1 individual", 0.16),
-    ("Ancestry_HMM", "one pulse, 1 individual, from genotypes", 1.7),
-    ("DATES 753", "one pulse, 20 individuals, from genotypes", 7.4),
+ONE, HISTOGRAM = "one pulse, 1 individual", "expected histogram, continuous migration"
+PUBLISHED = (
+    Published(ONE, "tracts 0.0.2", 4.4, "measured", ONE),
+    Published("one pulse, 1,000 individuals from text", "tracts 0.0.2", 20.7, "measured", TEXT),
+    Published(HISTOGRAM, "tracts 0.0.2", 0.05, "measured", HISTOGRAM),
+    Published(ONE, "MultiWaver 1.0.2", 0.16, "measured", ONE),
+    Published("one pulse, 1 individual, from genotypes", "Ancestry_HMM", 1.7, "measured", ""),
+    Published("one pulse, 20 individuals, from genotypes", "DATES 753", 7.4, "measured", ""),
 )
 WINDOWS = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class SpeedRow:
-    """One workload in this process, CPU seconds on one thread.
-
-    Attributes
-    ----------
-    workload
-        What is done.
-    tracts
-        Tracts in the data.
-    cpu_least, cpu_median, repeats
-        Runs after the first.
-    cpu_compiling, kernels_compiled, kernels_loaded
-        First run beyond the fastest: compilation, or loading from the cache.
-    verdict
-        Against the target.
-    """
-
-    workload: str
-    tracts: int
-    cpu_least: float
-    cpu_median: float
-    repeats: int
-    cpu_compiling: float
-    kernels_compiled: int
-    kernels_loaded: int
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class PeerRow:
-    """A released peer as measured earlier, not in this run.
-
-    Attributes
-    ----------
-    peer, workload
-        Who did what.
-    cpu_published
-        CPU seconds.
-    cpu_refsolve, ratio
-        Ours in this run, from parsing on, and how many times longer the peer takes; NaN where the
-        input is another one.
-    """
-
-    peer: str
-    workload: str
-    cpu_published: float
-    cpu_refsolve: float
-    ratio: float
 
 
 def run(options: Options) -> Report:
@@ -106,33 +55,44 @@ def run(options: Options) -> Report:
     return Report(
         tables=[
             Table("workloads", "CPU seconds, one thread, compilation apart", rows),
-            Table("peers", "released peers as measured earlier, CPU seconds", peers(rows)),
+            Table(
+                "peers",
+                "released peers as measured earlier, CPU seconds",
+                published_rows(PUBLISHED, rows),
+            ),
         ],
-        notes=[f"{individuals} individuals"] if options.quick else [],
+        notes=[f"{individuals} individuals, {data['start'].size} tracts"],
     )
 
 
 def workloads(data: dict[str, Any], folder: Path) -> Iterator[SpeedRow]:
     tracts = Tracts(**data)
-    n, H = tracts.n_tracts, tracts.n_haplotypes
+    H = tracts.n_haplotypes
     table, windows = write_table(tracts, folder), write_windows(tracts, folder)
     one = tracts.of_haplotypes([0, 1])
     history = pulses([(20, [0.3, 0.7]), (8, [0.1, 0.0])])
     migration, edges = continuous(50, [0.3, 0.7], [0.01, 0.0]), np.linspace(0.0, 2.87, 51)
-    yield row(ARRAYS, n, lambda: fit_pulse(Tracts(**data), by="all"), 9)
-    yield row(TEXT, n, lambda: _from_text(table), 3)
-    yield row(f"pulse and interval of each of {H} haplotypes", n, lambda: fit_pulse(tracts), 5)
-    yield row(f"reading {WINDOWS} windows of {H} haplotypes (.msp.tsv)", n,
-              lambda: read_msp(windows), 3)  # fmt: skip
-    yield row("one pulse, 1 individual", one.n_tracts, lambda: fit_pulse(one, by="all"), 50)
-    yield row("labels of 22 chromosomes of 1 individual", one.n_tracts,
-              lambda: infer_inversions(one), 20)  # fmt: skip
-    yield row("exact likelihood of two pulses, once", n,
-              lambda: chain_log_likelihood(tracts, history), 5)  # fmt: skip
-    yield row("expected histogram, continuous migration", 0,
-              lambda: expected_histogram(migration, HUMAN, edges), 20)  # fmt: skip
-    yield row("pulse of every haplotype with gaps, a tenth of them", n // 10,
-              lambda: _with_gaps(tracts), 3)  # fmt: skip
+    runs: tuple[tuple[str, Callable[[], object], int], ...] = (
+        (ARRAYS, lambda: fit_pulse(Tracts(**data), by="all"), 9),
+        (TEXT, lambda: _from_text(table), 3),
+        (f"pulse and interval of each of {H} haplotypes", lambda: fit_pulse(tracts), 5),
+        (f"reading {WINDOWS} windows of {H} haplotypes (.msp.tsv)", lambda: read_msp(windows), 3),
+        (ONE, lambda: fit_pulse(one, by="all"), 50),
+        ("labels of 22 chromosomes of 1 individual", lambda: infer_inversions(one), 20),
+        (
+            "exact likelihood of two pulses, once",
+            lambda: chain_log_likelihood(tracts, history),
+            5,
+        ),
+        (HISTOGRAM, lambda: expected_histogram(migration, HUMAN, edges), 20),
+        (
+            "pulse of every haplotype with gaps, a tenth of them",
+            lambda: _with_gaps(tracts),
+            3,
+        ),
+    )
+    for name, work, repeats in runs:
+        yield speed_row(name, work, repeats, TARGETS.get(name))
 
 
 def _from_text(path: Path) -> PulseFit:
@@ -185,23 +145,3 @@ def write_windows(tracts: Tracts, folder: Path) -> Path:
             ends = f"{100.0 * edges[w]:.5f}\t{100.0 * edges[w + 1]:.5f}"
             file.write(f"1\t{w}\t{w + 1}\t{ends}\t10\t".encode() + text[w].tobytes())
     return path
-
-
-def row(workload: str, tracts: int, work: Callable[[], object], repeats: int) -> SpeedRow:
-    timing = cpu_seconds(work, repeats)
-    target = TARGETS.get(workload)
-    verdict = NO_TARGET if target is None else at_most(timing.least, target, "CPU s")
-    return SpeedRow(
-        workload, tracts, timing.least, timing.median, timing.repeats, timing.compiling,
-        timing.compiled, timing.loaded, verdict,
-    )  # fmt: skip
-
-
-def peers(rows: list[SpeedRow]) -> list[PeerRow]:
-    ours = {one.workload: one.cpu_least for one in rows}
-    ours["one pulse, 1,000 individuals from text"] = ours[TEXT]
-    nothing = float("nan")
-    return [
-        PeerRow(peer, work, cpu, ours.get(work, nothing), cpu / ours.get(work, nothing))
-        for peer, work, cpu in PUBLISHED
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,8 +12,9 @@ from benchmarks.clock import cpu_seconds
 from benchmarks.limits import Limits, measure_limits
 from benchmarks.options import Options
 from benchmarks.peers import Absent, Reply, ask
-from benchmarks.report import NO_TARGET, Report, Table, Verdict, at_most
+from benchmarks.report import NO_TARGET, Report, Table
 from benchmarks.speed._process import Start, process_starts
+from benchmarks.speed._rows import SpeedRow, speed_row
 from benchmarks.speed._wright_fisher_data import Data, S, bottleneck, small
 from refsolve.methods.wright_fisher import fit_loci, fit_selection
 from refsolve.methods.wright_fisher.kernels import grid
@@ -32,36 +32,6 @@ BMWS_LOCI = 2  # measured; its cost is linear in loci
 DIPLO_VALUES = 3  # of s measured; its cost is linear in these
 GRIDS = (128, 256, 512)
 NEAR = S[np.abs(S) < 0.0501]
-
-
-@dataclass(frozen=True, slots=True)
-class SpeedRow:
-    """One workload in this process, CPU seconds on one thread.
-
-    Attributes
-    ----------
-    workload
-        What is done.
-    mode, nodes
-        Algorithm that was chosen, and intervals of its finest grid.
-    cpu_least, cpu_median, repeats
-        Runs after the first.
-    cpu_compiling, kernels_compiled, kernels_loaded
-        First run beyond the fastest: compilation, or loading from the cache.
-    verdict
-        Against the target.
-    """
-
-    workload: str
-    mode: str
-    nodes: int
-    cpu_least: float
-    cpu_median: float
-    repeats: int
-    cpu_compiling: float
-    kernels_compiled: int
-    kernels_loaded: int
-    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +118,26 @@ def curves(data: Data, quick: bool) -> list[SpeedRow]:
     generations = data.sizes.size - 1
     what = f"× {S.size} s × {generations} generations, changing size"
     rows = [
-        _row(f"{ONE_LOCUS} {what}", lambda: _curve(data, 0, "auto"), 9, TARGETS[ONE_LOCUS]),
-        _row(
+        speed_row(f"{ONE_LOCUS} {what}", lambda: _curve(data, 0, "auto"), 9, TARGETS[ONE_LOCUS]),
+        speed_row(
             f"one locus × {NEAR.size} s of |s| ≤ 0.05, same schedule",
             lambda: _curve(data, 0, "auto", NEAR),
             9,
         ),
-        _row(
+        speed_row(
             f"chain on 1,000 counts × {S.size} s × 100 generations",
             lambda: _curve(small(), 0, "exact"),
             3,
         ),
-        _row("fit of s, one locus, changing size", lambda: _fit(data), 5),
+        speed_row("fit of s, one locus, changing size", lambda: _fit(data), 5),
     ]
     if not quick:
         everything = slice(None)
         rows += [
-            _row(
+            speed_row(
                 f"{ALL_LOCI} {what}", lambda: _curve(data, everything, "auto"), 1, TARGETS[ALL_LOCI]
             ),
-            _row("fits of s, 100 loci in one call", lambda: _fit_many(data), 1),
+            speed_row("fits of s, 100 loci in one call", lambda: _fit_many(data), 1),
         ]
     return rows
 
@@ -182,28 +152,6 @@ def _fit(data: Data) -> Any:
 
 def _fit_many(data: Data) -> Any:
     return fit_loci(data.samples(slice(100)), data.sizes, ploidy="diploid")
-
-
-def _row(
-    workload: str, work: Callable[[], Any], repeats: int, target: float | None = None
-) -> SpeedRow:
-    results: list[Any] = []
-    timing = cpu_seconds(lambda: results.append(work()), repeats)
-    verdict = NO_TARGET if target is None else at_most(timing.least, target, "CPU s")
-    last = results[-1]
-    nodes = np.max(getattr(last, "n_nodes", 0))
-    return SpeedRow(
-        workload,
-        str(getattr(last, "mode", "")),
-        int(nodes),
-        timing.least,
-        timing.median,
-        timing.repeats,
-        timing.compiling,
-        timing.compiled,
-        timing.loaded,
-        verdict,
-    )
 
 
 def compare(data: Data, ours: dict[str, float], quick: bool) -> tuple[list[PeerRow], list[str]]:

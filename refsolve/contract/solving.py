@@ -12,6 +12,7 @@ from refsolve.contract.decisions import Walk
 from refsolve.contract.discovery import Problem, find_problem
 from refsolve.contract.outcome import Case, Mapper, Outcome
 from refsolve.contract.values import coerce
+from refsolve.core.blas import one_blas_thread
 from refsolve.core.errors import AnalysisError, InputError, UsageError, Violation
 from refsolve.core.result import jsonable
 
@@ -130,7 +131,8 @@ def solve_case(problem: Problem, case: Case | Loaded, deviations: Mapping[str, s
     start = time.perf_counter()
     loaded = case if isinstance(case, Loaded) else load_case(problem, case)
     try:
-        solution = problem.module("solve").solve(loaded.case, loaded.tables, walk)
+        with one_blas_thread():  # an answer must not depend on how many there are
+            solution = problem.module("solve").solve(loaded.case, loaded.tables, walk)
     except (ValueError, ArithmeticError) as stuck:
         # What a method says of values that a valid case led to.
         raise AnalysisError(f"{problem.name}: {stuck}.") from stuck

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsolve.core.errors import InputError, Violation
-from refsolve.io.sniff import Found, refuse
+from refsolve.io.sniff import Found, readable, refuse
 
 FloatArray = NDArray[np.float64]
 CodeArray = NDArray[np.int32]
@@ -151,24 +152,19 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     InputError
         It is absent, a folder, cannot be read, or is damaged.
     """
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if packed:
-                with gzip.open(raw) as text:
-                    yield text  # type: ignore[misc]
-            else:
-                yield raw
-    except FileNotFoundError:
-        refuse(path, "", "a file, and there is none", "check the folder and the name")
-    except IsADirectoryError:
-        refuse(path, "a folder", "a file", "give the file itself")
-    except (gzip.BadGzipFile, EOFError):
-        refuse(path, "damaged compressed data", "an intact gzip file", "copy or export it again")
-    except OSError as failure:
-        why = failure.strerror or str(failure)
-        refuse(path, why, "a readable file", "check its permissions and the disk")
+    with readable(path), path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if not packed:
+            yield raw
+            return
+        try:
+            with gzip.open(raw) as text:
+                yield text  # type: ignore[misc]
+        except (gzip.BadGzipFile, EOFError, zlib.error):
+            refuse(
+                path, "damaged compressed data", "an intact gzip file", "copy or export it again"
+            )
 
 
 def fields(number: int) -> Found:

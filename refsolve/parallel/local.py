@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from refsolve.parallel.blas import one_blas_thread
+from refsolve.core.blas import one_blas_thread
 from refsolve.parallel.errors import worker_count
 from refsolve.parallel.mapping import Mapper, R, T
 

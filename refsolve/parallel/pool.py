@@ -20,8 +20,8 @@ from itertools import islice
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
+from refsolve.core.blas import ENVIRONMENT
 from refsolve.core.errors import UsageError
-from refsolve.parallel.blas import ENVIRONMENT
 from refsolve.parallel.errors import WorkerDied, worker_count
 from refsolve.parallel.mapping import READY, Mapper, R, T
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+from refsolve.core.blas import one_blas_thread, stay_on_one_blas_thread
 from refsolve.core.errors import UsageError
 from refsolve.core.extras import require
-from refsolve.parallel.blas import one_blas_thread, stay_on_one_blas_thread
 from refsolve.parallel.errors import WorkerDied
 from refsolve.parallel.mapping import Mapper, R, T
 

@@ -30,7 +30,6 @@ from refsolve.methods.mvmr import (
     unit_factor,
     within_batch_sd,
 )
-from refsolve.parallel.blas import one_blas_thread
 
 from . import report
 from .tables import DISEASE, PHASES, PROTEINS, FloatArray, Study, dataset, load
@@ -210,7 +209,6 @@ def modelled(data: Summary) -> Estimate:
 DECISIONS = (orientation, selection, effects, scale, ld, joint, pleiotropy)
 
 
-@one_blas_thread()  # more make these small matrices slower, and the last digits differ
 def solve(case: Case, tables: Study, path: Walk) -> Solution:
     """Orient, select, take effects, rescale, whiten; then one regression on both proteins."""
     locus = path.take(orientation, tables)

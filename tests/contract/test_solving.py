@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from threadpoolctl import threadpool_info
 
 import refsolve
 from refsolve.contract.generating import generate
@@ -54,6 +55,21 @@ def test_the_document_says_what_was_seen_and_chosen(coin, case):
         "diagnostics",
         "seconds",
     }
+
+
+def test_a_solver_has_one_blas_thread(coin, case, monkeypatch):
+    module, seen = coin.module("solve"), []
+    solved = module.solve
+
+    def watched(*arguments):
+        seen.extend(library["num_threads"] for library in threadpool_info())
+        return solved(*arguments)
+
+    monkeypatch.setattr(module, "solve", watched)
+    before = threadpool_info()
+    solve(coin, case)
+    assert set(seen) == {1}
+    assert threadpool_info() == before
 
 
 def test_answer_file_and_summary(coin, case):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsolve.core.check import real_vector, refuse, whole_numbers, within
+from refsolve.core.check import one_of, open_unit, real_vector, refuse, whole_numbers, within
 
 
 def test_real_vector_is_contiguous_float64():
@@ -78,3 +78,16 @@ def test_within_includes_its_bounds_unless_told_otherwise():
 
 def test_refuse_lets_the_good_pass():
     assert refuse(np.zeros(2, dtype=bool), "x", np.ones(2), "must", "do") is None
+
+
+def test_one_of_lists_the_words():
+    assert one_of("a", "kind", ("a", "b")) == "a"
+    with pytest.raises(ValueError, match=r"^kind = 'c' is not known; choose one of 'a', 'b'$"):
+        one_of("c", "kind", ("a", "b"))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 95.0, np.nan])
+def test_open_unit_refuses(value):
+    assert open_unit(0.95, "confidence") == 0.95
+    with pytest.raises(ValueError, match="^confidence = .* must lie strictly between 0 and 1"):
+        open_unit(value, "confidence")

@@ -76,8 +76,13 @@ def test_tasks_are_taken_as_results_are(pool: Pool) -> None:
 
 
 def test_nothing_is_begun_before_a_result_is_asked_for(pool: Pool) -> None:
+    taken = []
     with pool() as map_:
-        map_(tasks.square, (pytest.fail("taken") for _ in range(1)))
+        results = map_(tasks.square, (taken.append(n) or n for n in range(3)))
+        time.sleep(0.05)
+        assert taken == []
+        assert sorted(results) == [0, 1, 4]
+    assert taken == [0, 1, 2]
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])

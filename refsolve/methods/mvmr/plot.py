@@ -5,23 +5,21 @@ Every fit may be an object with the attributes that are named, or a dict with th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import chdtri, ndtri
 
-FloatArray = NDArray[np.float64]
+from refsolve.core.check import FloatArray
+from refsolve.core.figure import BLUE, GREEN, GREY, PURPLE, VERMILION, array_of, finish, value_of
 
-# Okabe and Ito: told apart with every kind of colour vision, and in grey.
-BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#595959"
 COLOURS = (BLUE, GREEN, PURPLE, GREY)
 MARKERS = ("o", "s", "^", "v")
 SIZE = (6.4, 3.6)
-FONT = 10
 BASES = 1e6  # per unit of the axis
 ANGLES = 181
 
@@ -77,7 +75,7 @@ def plot_locus(
     for end in () if threshold is None else (-threshold, threshold):
         ax.axhline(end, color=GREY, lw=1, ls="--", label="_" if end < 0 else "threshold")
     ax.set(xlabel="Position (Mb)", ylabel="Association (z per counted allele)")
-    return _finish(ax, columns=len(labels) + 2)
+    return finish(ax, columns=len(labels) + 2)
 
 
 def plot_residuals(fit: object, *, limit: float | None = None, ax: Axes | None = None) -> Axes:
@@ -98,13 +96,13 @@ def plot_residuals(fit: object, *, limit: float | None = None, ax: Axes | None =
     The axes.
     """
     ax = _axes(ax)
-    score = _value(fit, "score")
+    score = value_of(fit, "score")
     if score is None:
-        values, weight = _array(fit, "residual"), _array(fit, "weight")
+        values, weight = array_of(fit, "residual"), array_of(fit, "weight")
         aside = np.flatnonzero(weight < 0.5)
         name = "Whitened residual (SD)"
     else:
-        values, aside = _array(fit, "score"), np.asarray(_value(fit, "index"), dtype=np.int64)
+        values, aside = array_of(fit, "score"), np.asarray(value_of(fit, "index"), dtype=np.int64)
         weight = np.ones(values.size)
         name = "Direct effect (z)"
     rank = np.arange(1, values.size + 1)
@@ -122,7 +120,7 @@ def plot_residuals(fit: object, *, limit: float | None = None, ax: Axes | None =
         ax.axhline(end, color=GREY, lw=1, ls="--", label="_" if end < 0 else "one by chance")
     ax.axhline(0.0, color="black", lw=0.8)
     ax.set(xlabel="Instrument, in order of position", ylabel=name)
-    return _finish(ax, columns=3)
+    return finish(ax, columns=3)
 
 
 def plot_regions(
@@ -150,10 +148,10 @@ def plot_regions(
     The axes.
     """
     ax = _axes(ax)
-    theta, covariance = _array(fit, "theta"), _array(fit, "covariance")
+    theta, covariance = array_of(fit, "theta"), array_of(fit, "covariance")
     if theta.size != 2:
         raise ValueError(f"fit has {theta.size} exposures; expected two for a region")
-    confidence = float(_array(fit, "confidence"))
+    confidence = float(array_of(fit, "confidence"))
     ends = region(theta, covariance, confidence)
     ax.fill(*ends, color=BLUE, alpha=0.2, lw=0, label=f"{100 * confidence:g} % region, joint")
     ax.plot(*theta, "o", color=BLUE, ms=6, mec="white", label="joint estimate")
@@ -161,9 +159,9 @@ def plot_regions(
         _draw_alone(ax, one, k, theta)
     if truth is not None:
         ax.plot(*np.asarray(truth, dtype=np.float64), "*", color=VERMILION, ms=12, label="truth")
-    first, second = _value(fit, "exposures") or ("exposure 1", "exposure 2")
+    first, second = value_of(fit, "exposures") or ("exposure 1", "exposure 2")
     ax.set(xlabel=f"Effect of {first}", ylabel=f"Effect of {second}")
-    return _finish(ax, columns=2)
+    return finish(ax, columns=2)
 
 
 def region(theta: ArrayLike, covariance: ArrayLike, confidence: float) -> FloatArray:
@@ -185,7 +183,7 @@ def region(theta: ArrayLike, covariance: ArrayLike, confidence: float) -> FloatA
 
 def _draw_alone(ax: Axes, one: object, k: int, theta: FloatArray) -> None:
     """A univariable estimate as a bar along its own axis, level with the joint estimate."""
-    value, (low, high) = float(_array(one, "theta")[0]), _array(one, "interval")[0]
+    value, (low, high) = float(array_of(one, "theta")[0]), array_of(one, "interval")[0]
     label = "each exposure alone" if k == 0 else "_"
     x, y = (value, theta[1]) if k == 0 else (theta[0], value)
     bar = np.array([[value - low], [high - value]])
@@ -202,28 +200,5 @@ def _draw_alone(ax: Axes, one: object, k: int, theta: FloatArray) -> None:
     )
 
 
-def _value(thing: object, name: str) -> Any:
-    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
-
-
-def _array(thing: object, name: str) -> FloatArray:
-    value = _value(thing, name)
-    if value is None:
-        raise ValueError(f"{type(thing).__name__} has no {name!r}; see the parameter's description")
-    return np.asarray(value, dtype=np.float64)
-
-
 def _axes(ax: Axes | None) -> Axes:
     return plt.subplots(figsize=SIZE, layout="constrained")[1] if ax is None else ax
-
-
-def _finish(ax: Axes, columns: int) -> Axes:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=FONT - 1)
-    ax.xaxis.label.set_fontsize(FONT)
-    ax.yaxis.label.set_fontsize(FONT)
-    # Above the axes: data can be anywhere inside.
-    ax.legend(
-        frameon=False, fontsize=FONT - 1, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns
-    )
-    return ax

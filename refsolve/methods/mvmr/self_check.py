@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
+from refsolve.core.agreement import Check, checked, gap
 from refsolve.methods.mvmr.kernels import regression, robust, selection
 from refsolve.methods.mvmr.kernels.regression import Array
 from refsolve.methods.mvmr.textbook import pleiotropy, winners
@@ -38,12 +39,7 @@ def self_check() -> Iterator[tuple[str, float, float]]:
     ------
     Qualified name of the kernel, largest absolute difference, and the difference that passes.
     """
-    for kernel, check, tolerance in _CHECKS:
-        yield f"{kernel.__module__}.{kernel.__name__}", check(), tolerance
-
-
-def _gap(a: object, b: object) -> float:
-    return float(np.max(np.abs(np.subtract(a, b))))  # type: ignore[call-overload]
+    yield from checked(_CHECKS)
 
 
 def _columns() -> Array:
@@ -54,27 +50,27 @@ def _columns() -> Array:
 
 
 def _forward_solve() -> float:
-    return _gap(regression.forward_solve(ROOT, X), textbook.cholesky_whiten(X, R))
+    return gap(regression.forward_solve(ROOT, X), textbook.cholesky_whiten(X, R))
 
 
 def _lower_root() -> float:
-    return _gap(regression.lower_root(R), ROOT)
+    return gap(regression.lower_root(R), ROOT)
 
 
 def _eigen() -> float:
     values, vectors = regression.eigen(G)
     rebuilt = (vectors * values) @ vectors.T
-    return max(_gap(np.sort(values), np.linalg.eigvalsh(G)), _gap(rebuilt, G)) / float(G.max())
+    return max(gap(np.sort(values), np.linalg.eigvalsh(G)), gap(rebuilt, G)) / float(G.max())
 
 
 def _gram() -> float:
-    return _gap(regression.gram(X, Y, np.ones(J)), G)
+    return gap(regression.gram(X, Y, np.ones(J)), G)
 
 
 def _in_units_of() -> float:
     root = np.linalg.inv(np.linalg.cholesky(G))
     want = root @ np.diag([1.0, 2.0, 3.0]) @ root.T
-    return _gap(
+    return gap(
         regression.in_units_of(np.asarray(np.linalg.cholesky(G)), np.diag([1.0, 2.0, 3.0])), want
     )
 
@@ -82,37 +78,37 @@ def _in_units_of() -> float:
 def _back_solve() -> float:
     v = Y.copy()
     regression.back_solve(ROOT, v)
-    return _gap(v, np.linalg.solve(ROOT.T, Y))
+    return gap(v, np.linalg.solve(ROOT.T, Y))
 
 
 def _smallest_ratio() -> float:
     theta, q = regression.smallest_ratio(G, NOISE)
     want = textbook.liml(Y, X, NOISE)
-    return max(_gap(theta, want.theta), abs(q - want.q))
+    return max(gap(theta, want.theta), abs(q - want.q))
 
 
 def _refits() -> float:
     theta, q = regression.refits(X[None], Y[None], np.zeros((K, K)))
     want = textbook.gls(X, Y, np.eye(J))
-    return max(_gap(theta[0], want.theta), abs(float(q[0]) - want.q))
+    return max(gap(theta[0], want.theta), abs(float(q[0]) - want.q))
 
 
 def _variances() -> float:
     v, along = regression.variances(THETA, ROWS, 0.7, LAM)
     want = pleiotropy.residual_variance(THETA, 0.7, LAM, NOISE)
-    return max(_gap(v, want), _gap(along[0], NOISE @ THETA))
+    return max(gap(v, want), gap(along[0], NOISE @ THETA))
 
 
 def _moments() -> float:
     v, along = regression.variances(THETA, ROWS, 0.0, LAM)
     M, A, P = regression.moments(X, ROWS, v, along)
     bread = np.linalg.inv(A)
-    return _gap(bread @ (M - P) @ bread, textbook.sandwich(X, v, THETA, NOISE, -1.0))
+    return gap(bread @ (M - P) @ bread, textbook.sandwich(X, v, THETA, NOISE, -1.0))
 
 
 def _floored_step() -> float:
     M = X.T @ X
-    return _gap(regression.floored_step(M, M - NOISE, THETA), np.linalg.solve(M - NOISE, THETA))
+    return gap(regression.floored_step(M, M - NOISE, THETA), np.linalg.solve(M - NOISE, THETA))
 
 
 def _pleiotropy_excess() -> float:
@@ -137,39 +133,39 @@ def _weighted_squares() -> float:
 def _minimum() -> float:
     theta, converged = regression.minimum(X, Y, ROWS, 1.0 + 0.7 * LAM, THETA)
     want = pleiotropy.theta_given(0.7, Y, X, LAM, NOISE)
-    return max(_gap(theta, want), float(not converged))
+    return max(gap(theta, want), float(not converged))
 
 
 def _balanced() -> float:
     theta, tau2, converged = regression.balanced(X, Y, ROWS, LAM, THETA, True)
     want = pleiotropy.balanced(Y, X, LAM, NOISE)
-    return max(_gap(theta, want.theta), abs(tau2 - want.tau2), float(not converged))
+    return max(gap(theta, want.theta), abs(tau2 - want.tau2), float(not converged))
 
 
 # Outliers: robust
 
 
 def _ascending() -> float:
-    return _gap(robust.ascending(Y), np.sort(Y))
+    return gap(robust.ascending(Y), np.sort(Y))
 
 
 def _residuals() -> float:
-    return _gap(robust.residuals(X, Y, THETA), Y - X @ THETA)
+    return gap(robust.residuals(X, Y, THETA), Y - X @ THETA)
 
 
 def _least_squares() -> float:
-    return _gap(robust.least_squares(X, Y, np.ones(J)), textbook.gls(X, Y, np.eye(J)).theta)
+    return gap(robust.least_squares(X, Y, np.ones(J)), textbook.gls(X, Y, np.eye(J)).theta)
 
 
 def _concentrated() -> float:
     theta, squares = robust.concentrated(X, Y, THETA, J, 5)
     want = textbook.gls(X, Y, np.eye(J))
-    return max(_gap(theta, want.theta), abs(squares - want.q))
+    return max(gap(theta, want.theta), abs(squares - want.q))
 
 
 def _trimmed_start() -> float:
     pairs = np.array(list(itertools.combinations(range(J), K)), dtype=np.int64)
-    return _gap(robust.trimmed_start(X, Y, pairs, 6), pleiotropy.least_trimmed(Y, X, 6))
+    return gap(robust.trimmed_start(X, Y, pairs, 6), pleiotropy.least_trimmed(Y, X, 6))
 
 
 def _robust_scale() -> float:
@@ -178,14 +174,14 @@ def _robust_scale() -> float:
 
 
 def _bisquare() -> float:
-    return _gap(robust.bisquare(Y, 2.0), pleiotropy.tukey_weight(Y, 2.0))
+    return gap(robust.bisquare(Y, 2.0), pleiotropy.tukey_weight(Y, 2.0))
 
 
 def _redescending() -> float:
     start = pleiotropy.least_trimmed(Y, X, 6)
     theta, scale, weight, converged = robust.redescending(X, Y, NOISE, start, 4.685)
     want = pleiotropy.robust(Y, X, NOISE, start)
-    gaps = (_gap(theta, want.theta), abs(scale - want.scale), _gap(weight, want.weights))
+    gaps = (gap(theta, want.theta), abs(scale - want.scale), gap(weight, want.weights))
     return max(*gaps, float(not converged))
 
 
@@ -200,7 +196,7 @@ def _additions() -> float:
     fit = textbook.gls(beside, Y, np.eye(J))
     rest = [j for j in range(J) if j != 4]
     z = pleiotropy.shift_z(fit.projector, Y, _columns()[:, rest])
-    return max(abs(q - fit.q), _gap(after[rest], fit.q - z**2))
+    return max(abs(q - fit.q), gap(after[rest], fit.q - z**2))
 
 
 # Signals: selection
@@ -211,13 +207,13 @@ def _conditional_z() -> float:
     rest = [1, 2, 3, 4, 6, 7, 8]
     explained = [chosen.explained(R, j, [0, 5]) for j in rest]
     want = chosen.conditional_z(Z, R, [0, 5])
-    return max(_gap(out[rest], want[rest]), _gap(1.0 - free[rest], explained))
+    return max(gap(out[rest], want[rest]), gap(1.0 - free[rest], explained))
 
 
 def _stepwise() -> float:
     got = selection.stepwise(Z, R, 3.0, 0.1)
     want = np.sort(chosen.stepwise(Z, R, 3.0))
-    return float(got.size != want.size) or _gap(got, want)
+    return float(got.size != want.size) or gap(got, want)
 
 
 def _upper_normal() -> float:
@@ -232,10 +228,10 @@ def _truncated_mean() -> float:
     rng = np.random.default_rng(1)
     got = selection.truncated_mean(mean, np.eye(2), bound, np.array([3.0, -3.0]), 50, rng)
     want = [winners.selected_mean(m, b) for m, b in zip(mean, bound, strict=True)]
-    return _gap(got, want)
+    return gap(got, want)
 
 
-_CHECKS: tuple[tuple[Callable[..., object], Callable[[], float], float], ...] = (
+_CHECKS: tuple[Check, ...] = (
     (regression.forward_solve, _forward_solve, ROUNDING),
     (regression.lower_root, _lower_root, ROUNDING),
     (regression.eigen, _eigen, ROUNDING),

@@ -14,17 +14,25 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtri
 
 from refsolve.core.check import FloatArray
+from refsolve.core.figure import (
+    ABOVE,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    YELLOW,
+    finish,
+)
 from refsolve.methods.tracts.estimator.labels import InversionFit, LabelRepair
 from refsolve.methods.tracts.estimator.pulse import PulseFit, time_profile
 from refsolve.methods.tracts.model.container import Tracts
 from refsolve.methods.tracts.model.counts import PathCounts
 
-# Okabe and Ito: told apart with every kind of colour vision, and in grey.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#595959"
-VERMILION = "#D55E00"
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#F0E442")
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, YELLOW)
 SIZE = (6.4, 3.8)
-FONT = 10
 HEIGHT = 0.36  # of a haplotype, where chromosomes are one apart
 MOST = 60  # paths that a figure of tracts can show
 
@@ -83,7 +91,7 @@ def plot_tracts(
         ylim=(C - 0.4, -0.7),
     )
     _ancestry_legend(ax, tracts, ancestries, island is not None)
-    return _finish(ax)
+    return finish(ax)
 
 
 def _outline(ax: Axes, tracts: Tracts) -> None:
@@ -100,7 +108,7 @@ def _ancestry_legend(ax: Axes, tracts: Tracts, names: Sequence[str], marked: boo
     if marked:
         shown.append(ax.plot([], [], "v", color="black", ms=4, mew=0)[0])
         labels.append("island")
-    ax.legend(shown, labels, **_LEGEND, ncols=len(labels))
+    ax.legend(shown, labels, **ABOVE, ncols=len(labels))
 
 
 def plot_label_evidence(
@@ -139,8 +147,7 @@ def plot_label_evidence(
             ax.plot(where[marks], ratio[marks], "o", color=colour, ms=5, label=word)
     ax.set_xticks(where, list(chromosomes) or [str(c + 1) for c in where])
     ax.set(xlabel="Chromosome", ylabel="Log-likelihood ratio,\nexchanged against as called")
-    ax.legend(**_LEGEND, ncols=3)
-    return _finish(ax)
+    return finish(ax, columns=3)
 
 
 def plot_profile(
@@ -189,8 +196,7 @@ def plot_profile(
         ylabel="Log-likelihood relative to maximum",
         ylim=(3.2 * drop, -0.1 * drop),
     )
-    ax.legend(**_LEGEND, ncols=2)
-    return _finish(ax)
+    return finish(ax, columns=2)
 
 
 def plot_lengths(
@@ -236,8 +242,7 @@ def plot_lengths(
             ax.plot(middle, line, color=COLOURS[k % len(COLOURS)], lw=1.6, label=f"{name}, model")
     ax.set(xlabel="Tract length (Morgans)", ylabel="Tracts", yscale="log")
     ax.set_ylim(bottom=0.5)
-    ax.legend(**_LEGEND, ncols=4)
-    return _finish(ax)
+    return finish(ax, columns=4)
 
 
 def _poisson_bars(n: FloatArray) -> FloatArray:
@@ -245,22 +250,5 @@ def _poisson_bars(n: FloatArray) -> FloatArray:
     return np.array([np.minimum(root, n - 0.5 * (n == 1)), root])
 
 
-_LEGEND: dict[str, Any] = {
-    "frameon": False,
-    "fontsize": FONT - 1,
-    "loc": "lower left",
-    # Above the axes: data can be anywhere inside.
-    "bbox_to_anchor": (0, 1),
-}
-
-
 def _axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
-
-
-def _finish(ax: Axes) -> Axes:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=FONT - 1)
-    ax.xaxis.label.set_fontsize(FONT)
-    ax.yaxis.label.set_fontsize(FONT)
-    return ax

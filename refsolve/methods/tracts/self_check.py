@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
+from refsolve.core.agreement import Check, checked, gap
 from refsolve.methods.tracts import textbook
 from refsolve.methods.tracts.kernels import chains, labels, paths, pulse
 from refsolve.methods.tracts.model.container import SLACK
@@ -39,12 +40,7 @@ def self_check() -> Iterator[tuple[str, float, float]]:
     ------
     Qualified name of the kernel, largest absolute difference, and the difference that passes.
     """
-    for kernel, check, tolerance in _CHECKS:
-        yield f"{kernel.__module__}.{kernel.__name__}", check(), tolerance
-
-
-def _gap(a: object, b: object) -> float:
-    return float(np.max(np.abs(np.subtract(a, b))))  # type: ignore[call-overload]
+    yield from checked(_CHECKS)
 
 
 def _paths() -> list[textbook.Path]:
@@ -88,14 +84,14 @@ def _first_fault() -> float:
         paths.first_fault(HAPLOTYPE, CHROMOSOME, START[order], END[order], LENGTHS, SLACK)[0]
     )
     kinds = (paths.SOUND, paths.NOT_FINITE, paths.EMPTY, paths.BEFORE_MAP, paths.BEYOND_MAP)
-    return _gap(found, [*kinds, paths.DISORDER])
+    return gap(found, [*kinds, paths.DISORDER])
 
 
 def _first_overlap() -> float:
     longer = END.copy()
     longer[3] = 0.3
     found = [paths.first_overlap(HAPLOTYPE, CHROMOSOME, START, end, SLACK) for end in (END, longer)]
-    return _gap(found, [-1, 4])
+    return gap(found, [-1, 4])
 
 
 def _count_paths() -> float:
@@ -108,22 +104,22 @@ def _count_paths() -> float:
             np.zeros(2, np.int64), rule, SLACK, *nowhere, exposure, switches, first,
         )  # fmt: skip
         want = _statistics(word)
-        gaps += [_gap(exposure[0], want.exposure), _gap(switches[0], want.switches)]
-        gaps += [_gap(first[0], want.first), _gap((n, bad), (2, -1))]
+        gaps += [gap(exposure[0], want.exposure), gap(switches[0], want.switches)]
+        gaps += [gap(first[0], want.first), gap((n, bad), (2, -1))]
     return max(gaps)
 
 
 def _list_gaps() -> float:
     after = np.empty(2, np.int64)
     paths.list_gaps(HAPLOTYPE, CHROMOSOME, START, END, SLACK, after)
-    return _gap(after, [2, 4])
+    return gap(after, [2, 4])
 
 
 # One pulse
 
 
 def _times_log() -> float:
-    return _gap([pulse.times_log(0.0, 0.0), pulse.times_log(2.0, M)], [0.0, 2.0 * np.log(M)])
+    return gap([pulse.times_log(0.0, 0.0), pulse.times_log(2.0, M)], [0.0, 2.0 * np.log(M)])
 
 
 def _value(s: float, m: float) -> float:
@@ -147,7 +143,7 @@ def _derivatives() -> Array:
 
 
 def _relative(got: Array, want: Array) -> float:
-    return _gap(got / want, 1.0)
+    return gap(got / want, 1.0)
 
 
 def _log_likelihood() -> float:
@@ -161,19 +157,19 @@ def _gap_terms() -> float:
     out, without = np.zeros(6), np.empty(6)
     pulse.gap_terms(S, M, BEFORE, BEHIND, GAP, 0, 2, out)
     pulse.log_likelihood(S, M, _flat(_cut()), NO_LABEL, NO_LABEL, NO_LENGTH, 0, 0, without)
-    return _gap((out + without)[0], _value(S, M))
+    return gap((out + without)[0], _value(S, M))
 
 
 def _fraction_without_gaps() -> float:
     stats = _statistics()
     x = _flat(stats)
     got = pulse.fraction_without_gaps(S, x[4] + x[3], x[5] + x[2], x[0] - x[1])
-    return _gap(got, textbook.fit_fraction(stats, S))
+    return gap(got, textbook.fit_fraction(stats, S))
 
 
 def _best_fraction() -> float:
     stats, out = _statistics(), np.empty(6)
-    plain = _gap(pulse.best_fraction(S, *_none(_flat(stats))), textbook.fit_fraction(stats, S))
+    plain = gap(pulse.best_fraction(S, *_none(_flat(stats))), textbook.fit_fraction(stats, S))
     crossed = (_flat(_cut()), BEFORE, BEHIND, GAP, 0, 2, out)
     best = pulse.best_fraction(S, *crossed)
     pulse.log_likelihood(S, best, *crossed)
@@ -182,7 +178,7 @@ def _best_fraction() -> float:
 
 def _best_rate() -> float:
     stats, out = _statistics(), np.empty(6)
-    plain = _gap(pulse.best_rate(M, *_none(_flat(stats))), textbook.fit_rate(stats, M))
+    plain = gap(pulse.best_rate(M, *_none(_flat(stats))), textbook.fit_rate(stats, M))
     crossed = (_flat(_cut()), BEFORE, BEHIND, GAP, 0, 2, out)
     best = pulse.best_rate(M, *crossed)
     pulse.log_likelihood(best, M, *crossed)
@@ -192,7 +188,7 @@ def _best_rate() -> float:
 def _joint_maximum() -> float:
     stats, out = _statistics(), np.empty(6)
     want = textbook.fit_pulse(stats)
-    plain = _gap(pulse.joint_maximum(*_none(_flat(stats))), want[:2])
+    plain = gap(pulse.joint_maximum(*_none(_flat(stats))), want[:2])
     crossed = (_flat(_cut()), BEFORE, BEHIND, GAP, 0, 2, out)
     s, m = pulse.joint_maximum(*crossed)
     pulse.log_likelihood(s, m, *crossed)
@@ -205,12 +201,12 @@ def _profile_value() -> float:
     got = [pulse.profile_value(0, S, *x), pulse.profile_value(1, M, *x)]
     by_rate = textbook.pulse_log_likelihood(stats, S, textbook.fit_fraction(stats, S))
     by_fraction = textbook.pulse_log_likelihood(stats, textbook.fit_rate(stats, M), M)
-    return _gap(got, [by_rate, by_fraction])
+    return gap(got, [by_rate, by_fraction])
 
 
 def _transformed() -> float:
     got = [pulse.transformed(0, np.log(S)), pulse.transformed(1, np.log(M / (1.0 - M)))]
-    return _gap(got, [S, M])
+    return gap(got, [S, M])
 
 
 DROP = 1.9207294103470614  # half of the 95 % quantile of chi-squared with one degree of freedom
@@ -221,7 +217,7 @@ def _profile_end() -> float:
     best = textbook.fit_pulse(stats)
     top = textbook.pulse_log_likelihood(stats, *best[:2])
     low = pulse.profile_end(0, np.log(best[0]), -0.1, top - DROP, *_none(_flat(stats)))
-    return _gap(low, textbook.profile_interval(stats)[0])
+    return gap(low, textbook.profile_interval(stats)[0])
 
 
 def _fit_groups() -> float:
@@ -233,7 +229,7 @@ def _fit_groups() -> float:
     top = textbook.pulse_log_likelihood(stats, *best[:2])
     inverse = np.linalg.inv(textbook.pulse_information(stats, *best[:2]))
     ends = [*textbook.profile_interval(stats), *textbook.profile_interval(stats, 0.95, "fraction")]
-    return _gap(fits[0], [*best[:2], top, *np.sqrt(np.diag(inverse)), *ends])
+    return gap(fits[0], [*best[:2], top, *np.sqrt(np.diag(inverse)), *ends])
 
 
 def _likelihoods() -> float:
@@ -241,7 +237,7 @@ def _likelihoods() -> float:
     none = (NO_LABEL, NO_LABEL, NO_LENGTH)
     pulse.likelihoods(np.array([S, 2.0]), np.array([M, 0.6]), _flat(stats), *none, got)
     want = [textbook.pulse_log_likelihood(stats, s, m) for s, m in ((S, M), (2.0, 0.6))]
-    return _gap(got, want)
+    return gap(got, want)
 
 
 # Labels: two haplotypes of five chromosomes, of which the second is inverted
@@ -270,7 +266,7 @@ def _oriented() -> list[textbook.Statistics]:
 def _add_cell() -> float:
     stats, total = _statistics(), np.ones(6)
     labels.add_cell(total, _flat(stats), True, -1.0)
-    return _gap(total, 1.0 - _flat(exchanged(stats)))
+    return gap(total, 1.0 - _flat(exchanged(stats)))
 
 
 def _top(stats: textbook.Statistics) -> float:
@@ -279,19 +275,19 @@ def _top(stats: textbook.Statistics) -> float:
 
 def _maximum() -> float:
     stats = _statistics()
-    return _gap(labels.maximum(_flat(stats), np.empty(6)), _top(stats))
+    return gap(labels.maximum(_flat(stats), np.empty(6)), _top(stats))
 
 
 def _configuration_value() -> float:
     value = labels.configuration_value(_x(), INVERTED, np.empty((2, 6)))
-    return _gap(value, sum(_top(stats) for stats in _oriented()))
+    return gap(value, sum(_top(stats) for stats in _oriented()))
 
 
 def _climb() -> float:
     inverted = np.array([True, False, False, False, False])
     value = labels.climb(_x(), inverted, 1.0)
     want = sum(_top(stats) for stats in _oriented()) - 1.0
-    return max(_gap(value, want), float((inverted != INVERTED).any()))
+    return max(gap(value, want), float((inverted != INVERTED).any()))
 
 
 def _likeliest_configuration() -> float:
@@ -301,7 +297,7 @@ def _likeliest_configuration() -> float:
 
 def _guarded_maximum() -> float:
     stats = _oriented()[0]
-    return _gap(labels.guarded_maximum(_flat(stats), np.empty(6)), textbook.fit_pulse(stats)[:2])
+    return gap(labels.guarded_maximum(_flat(stats), np.empty(6)), textbook.fit_pulse(stats)[:2])
 
 
 def _log_ratios() -> float:
@@ -309,14 +305,14 @@ def _log_ratios() -> float:
     row = _cells()[0]
     others = [exchanged(row[1]), *row[2:]]
     best = textbook.fit_pulse(textbook.pool(others))
-    return _gap(got[0, 0], textbook.inversion_log_ratio(row[0], *best[:2]))
+    return gap(got[0, 0], textbook.inversion_log_ratio(row[0], *best[:2]))
 
 
 def _log_ratio() -> float:
     stats = _statistics()
     turned = _flat(exchanged(stats))
     got = labels.log_ratio(S, M, _flat(stats), turned, np.empty(6))
-    return _gap(got, textbook.inversion_log_ratio(stats, S, M))
+    return gap(got, textbook.inversion_log_ratio(stats, S, M))
 
 
 # Chains of hidden states
@@ -335,14 +331,14 @@ def _chain_log_likelihood() -> float:
         c.decay, c.begin, c.across, c.whole_decay, c.whole,
     )  # fmt: skip
     links = _textbook_chain()
-    return _gap(got, sum(textbook.aggregated_log_likelihood(p, links) for p in _paths()))
+    return gap(got, sum(textbook.aggregated_log_likelihood(p, links) for p in _paths()))
 
 
 def _switch() -> float:
     y, across = np.array([0.2, -0.5]), np.array([[1.0, 2.0], [3.0, -4.0]])
     want = y @ across
     chains.switch(y, across, np.empty(2))
-    return _gap(y, want)
+    return gap(y, want)
 
 
 def _cross_gap() -> float:
@@ -354,10 +350,10 @@ def _cross_gap() -> float:
         chains.cross_gap(y, 0.3, c.whole[0], c.whole[k], c.whole_decay, np.empty(2))
         total += float(y @ c.begin[k])
     links = _textbook_chain()
-    return _gap(total, links.stationary[links.label == 0].sum())
+    return gap(total, links.stationary[links.label == 0].sum())
 
 
-_CHECKS: tuple[tuple[Callable[..., object], Callable[[], float], float], ...] = (
+_CHECKS: tuple[Check, ...] = (
     (paths.first_fault, _first_fault, ROUNDING),
     (paths.first_overlap, _first_overlap, ROUNDING),
     (paths.count_paths, _count_paths, ROUNDING),

@@ -5,7 +5,7 @@ Every argument may be an object with the attributes that are named, or a dict wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -13,15 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from refsolve.core.check import FloatArray
+from refsolve.core.figure import BLUE, GREEN, GREY, PURPLE, VERMILION, array_of, finish
 
-# Okabe and Ito: told apart with every kind of colour vision, and in grey.
-BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#595959"
 LOCUS_COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
 SIZE = (5.6, 3.6)
-FONT = 10
 
 
 def plot_trajectory(
@@ -51,7 +48,7 @@ def plot_trajectory(
     """
     ax = _axes(ax)
     if posterior is not None:
-        mean, lower, upper = (_array(posterior, name) for name in ("mean", "lower", "upper"))
+        mean, lower, upper = (array_of(posterior, name) for name in ("mean", "lower", "upper"))
         time = np.arange(mean.size)
         ax.fill_between(time, lower, upper, color=BLUE, alpha=0.2, lw=0, label="posterior interval")
         ax.plot(time, mean, color=BLUE, lw=1.8, label="posterior mean")
@@ -63,7 +60,7 @@ def plot_trajectory(
     _draw_samples(ax, samples)
     ax.set(xlabel="Time (generations)", ylabel="Derived allele frequency", ylim=(-0.04, 1.04))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    return _finish(ax, columns=3)
+    return finish(ax, columns=3)
 
 
 def plot_profile(
@@ -115,11 +112,11 @@ def plot_profile(
         xlim=(min(shown) - margin, max(shown) + margin),
         ylim=(floor, -0.08 * floor),
     )
-    return _finish(ax, columns=2)
+    return finish(ax, columns=2)
 
 
 def _draw_samples(ax: Axes, samples: object) -> None:
-    time, total = _array(samples, "generation"), _array(samples, "total")
+    time, total = array_of(samples, "generation"), array_of(samples, "total")
     seen, gap = total > 0, total == 0
     point, low, high = corrected_frequencies(samples)
     ax.errorbar(
@@ -154,12 +151,12 @@ def corrected_frequencies(samples: object) -> tuple[FloatArray, FloatArray, Floa
     -------
     Point, lower and upper end (K,) within [0, 1]; not a number where there are no reads.
     """
-    derived, total = _array(samples, "derived"), _array(samples, "total")
-    e_da, e_ad = _array(samples, "e_da", 0.0), _array(samples, "e_ad", 0.0)
+    derived, total = array_of(samples, "derived"), array_of(samples, "total")
+    e_da, e_ad = array_of(samples, "e_da", 0.0), array_of(samples, "e_ad", 0.0)
     n = np.where(total > 0, total, np.nan)
     fraction = derived / n
     # A beta-binomial sample is worth fewer independent reads.
-    n = n / (1 + (n - 1) / (_array(samples, "precision", np.inf) + 1))
+    n = n / (1 + (n - 1) / (array_of(samples, "precision", np.inf) + 1))
     z2 = NormalDist().inv_cdf(0.975) ** 2
     centre = (fraction + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (fraction * (1 - fraction) / n + z2 / (4 * n**2))) / (1 + z2 / n)
@@ -172,13 +169,13 @@ def _draw_profile(
     ax: Axes, curve: object, fit: object | None, colour: str, label: str, floor: float
 ) -> list[float]:
     """Draws one curve and returns the two ends of its part above the floor."""
-    s, values = _array(curve, "s"), _array(curve, "log_likelihood")
-    relative = values - (values.max() if fit is None else _array(fit, "log_likelihood"))
+    s, values = array_of(curve, "s"), array_of(curve, "log_likelihood")
+    relative = values - (values.max() if fit is None else array_of(fit, "log_likelihood"))
     ends = [float(end(s[relative > floor])) for end in (np.min, np.max)]
     if fit is None:
         ax.plot(s, relative, color=colour, lw=1.8, label=label or "_")
         return ends
-    estimate, (low, high) = float(_array(fit, "s")), _array(fit, "interval")
+    estimate, (low, high) = float(array_of(fit, "s")), array_of(fit, "interval")
     inside = np.unique(np.r_[low, s[(s > low) & (s < high)], high])
     height = np.interp(inside, s, relative)
     ax.fill_between(inside, floor, height, color=colour, alpha=0.18, lw=0)
@@ -186,17 +183,6 @@ def _draw_profile(
     ax.plot(s, relative, color=colour, lw=1.8, label=f"{label}: {text}" if label else text)
     ax.plot(estimate, 0, "o", color=colour, ms=5, mec="white", mew=0.8, zorder=5)
     return ends
-
-
-def _array(thing: object, name: str, default: float | None = None) -> FloatArray:
-    """Attribute or key of the name as floats."""
-    if isinstance(thing, Mapping):
-        value: Any = thing.get(name, default)
-    else:
-        value = getattr(thing, name, default)
-    if value is None:
-        raise ValueError(f"{type(thing).__name__} has no {name!r}; see the parameter's description")
-    return np.asarray(value, dtype=np.float64)
 
 
 def _listed(values: Any) -> list[Any]:
@@ -207,15 +193,3 @@ def _listed(values: Any) -> list[Any]:
 
 def _axes(ax: Axes | None) -> Axes:
     return plt.subplots(figsize=SIZE, layout="constrained")[1] if ax is None else ax
-
-
-def _finish(ax: Axes, columns: int) -> Axes:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=FONT - 1)
-    ax.xaxis.label.set_fontsize(FONT)
-    ax.yaxis.label.set_fontsize(FONT)
-    # Above the axes: data can be anywhere inside.
-    ax.legend(
-        frameon=False, fontsize=FONT - 1, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns
-    )
-    return ax

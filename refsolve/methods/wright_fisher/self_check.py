@@ -7,11 +7,12 @@ the binomial, eq. (2), and its value after selection is eq. (1).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import binom
 
+from refsolve.core.agreement import Check, checked, gap
 from refsolve.methods.wright_fisher import textbook
 from refsolve.methods.wright_fisher.kernels import exact, grid, parts
 from refsolve.methods.wright_fisher.kernels.grid import LANES, Drift
@@ -40,16 +41,11 @@ def self_check() -> Iterator[tuple[str, float, float]]:
     ------
     Qualified name of the kernel, largest absolute difference, and the difference that passes.
     """
-    for kernel, check, tolerance in _CHECKS:
-        yield f"{kernel.__module__}.{kernel.__name__}", check(), tolerance
+    yield from checked(_CHECKS)
 
 
 def _u(x: Array) -> Array:
     return np.asarray(16.0 * x**3 * (1.0 - x) ** 2 + x)
-
-
-def _gap(a: object, b: object) -> float:
-    return float(np.max(np.abs(np.subtract(a, b))))  # type: ignore[call-overload]
 
 
 def _mean_u(M: int, p: Array) -> Array:
@@ -95,7 +91,7 @@ def _selected() -> float:
     for diploid, ploidy in ((False, "haploid"), (True, "diploid")):
         got = [parts.selected(x, 1.0 - x, S, H, diploid) for x in X]
         derived = textbook.select(X, S, H, ploidy)  # type: ignore[arg-type]
-        gaps.append(_gap(got, np.stack([derived, 1.0 - derived], axis=1)))
+        gaps.append(gap(got, np.stack([derived, 1.0 - derived], axis=1)))
     return max(gaps)
 
 
@@ -106,12 +102,12 @@ def _stencil() -> float:
     for position in np.linspace(0.0, K - 1e-9, 50):
         first = parts.stencil(position, K, work)
         value = work[:STENCIL] @ nodes[first : first + STENCIL]
-        gaps.append(_gap(value, _u(np.sin(position * STEP) ** 2)))
+        gaps.append(gap(value, _u(np.sin(position * STEP) ** 2)))
     return max(gaps)
 
 
 def _copied() -> float:
-    return _gap(parts.copied(X, 5, 9)[:5], X[:5])
+    return gap(parts.copied(X, 5, 9)[:5], X[:5])
 
 
 def _binomial_row() -> float:
@@ -122,7 +118,7 @@ def _binomial_row() -> float:
         low, n = parts.binomial_row(float(SMALL), i / 10, 1.0 - i / 10, 1e-20, out)
         whole = np.zeros(SMALL + 1)
         whole[low : low + n] = out[:n]
-        gaps.append(_gap(whole, rows[i]))
+        gaps.append(gap(whole, rows[i]))
     return max(gaps)
 
 
@@ -141,7 +137,7 @@ def _gauss_rule() -> float:
     counts = np.arange(LARGE + 1)
     pmf = textbook.transition_matrix(10, LARGE, 0.0)[3]
     moments = [
-        _gap(weights @ (p + sd * nodes / LARGE) ** k, pmf @ (counts / LARGE) ** k)
+        gap(weights @ (p + sd * nodes / LARGE) ** k, pmf @ (counts / LARGE) ** k)
         for k in range(2 * GAUSS)
     ]
     return max(moments)
@@ -158,7 +154,7 @@ def _drift_rule() -> float:
     gaps = []
     for M in (SMALL, LARGE):
         n, count, weight = _rule(M, 0.3)
-        gaps.append(_gap(weight[:n] @ _u(count[:n] / M), _mean_u(M, 0.3)))  # type: ignore[arg-type]
+        gaps.append(gap(weight[:n] @ _u(count[:n] / M), _mean_u(M, 0.3)))  # type: ignore[arg-type]
     return max(gaps)
 
 
@@ -168,7 +164,7 @@ def _drift_row() -> float:
         n, count, weight = _rule(M, 0.3)
         row = np.zeros(K + 1)
         low, high = parts.drift_row(float(M), K, n, count, weight, row)
-        gaps.append(_gap(row[low:high] @ _u(X[low:high]), _mean_u(M, 0.3)))  # type: ignore[arg-type]
+        gaps.append(gap(row[low:high] @ _u(X[low:high]), _mean_u(M, 0.3)))  # type: ignore[arg-type]
     return max(gaps)
 
 
@@ -178,7 +174,7 @@ def _drift_row() -> float:
 def _drift_rows() -> float:
     drift = _drift(SMALL, LARGE)
     return max(
-        _gap(_dense_drift(drift, m) @ _u(X), _mean_u(M, X)) for m, M in enumerate((SMALL, LARGE))
+        gap(_dense_drift(drift, m) @ _u(X), _mean_u(M, X)) for m, M in enumerate((SMALL, LARGE))
     )
 
 
@@ -187,13 +183,13 @@ def _selection_rows() -> float:
     for diploid, ploidy in ((False, "haploid"), (True, "diploid")):
         dense = _dense_selection(*grid.selection_rows(S, H, diploid, K))
         want = _u(textbook.select(X, S, H, ploidy))  # type: ignore[arg-type]
-        gaps.append(_gap(dense @ _u(X), want))
+        gaps.append(gap(dense @ _u(X), want))
     return max(gaps)
 
 
 def _selection_operator() -> float:
     dense = _dense_drift(grid.selection_operator(S, H, True, K), 0)
-    return _gap(dense @ _u(X), _u(textbook.select(X, S, H, "diploid")))
+    return gap(dense @ _u(X), _u(textbook.select(X, S, H, "diploid")))
 
 
 def _lanes() -> Array:
@@ -203,7 +199,7 @@ def _lanes() -> Array:
 def _lane_selection() -> float:
     start, band = grid.lane_selection(_lanes(), H, False, K)
     return max(
-        _gap(
+        gap(
             _dense_selection(start, np.ascontiguousarray(band[:, :, c])) @ _u(X),
             _u(textbook.select(X, s)),
         )
@@ -218,7 +214,7 @@ def _columns() -> Array:
 def _lanes_step() -> float:
     u, out = _columns(), np.empty((K + 1, LANES))
     grid.lanes_step(_drift(LARGE), 0, u, out)
-    return _gap(out, _mean_u(LARGE, X)[:, None] * np.linspace(0.5, 1.0, LANES))
+    return gap(out, _mean_u(LARGE, X)[:, None] * np.linspace(0.5, 1.0, LANES))
 
 
 def _selection_lanes() -> float:
@@ -226,13 +222,13 @@ def _selection_lanes() -> float:
     start, band = grid.lane_selection(_lanes(), H, False, K)
     grid.selection_lanes(start, band, u, out)
     want = _u(textbook.select(X[:, None], _lanes())) * np.linspace(0.5, 1.0, LANES)
-    return _gap(out, want)
+    return gap(out, want)
 
 
 def _rescale_lanes() -> float:
     u, logs = _columns(), np.zeros(LANES)
     grid.rescale_lanes(u, math.inf, logs)
-    return max(_gap(u * np.exp(logs), _columns()), _gap(u.max(axis=0), 1.0))
+    return max(gap(u * np.exp(logs), _columns()), gap(u.max(axis=0), 1.0))
 
 
 def _table() -> list[Array]:
@@ -262,7 +258,7 @@ def _backward_lanes() -> float:
     u, logs = grid.backward_lanes(_lanes(), H, False, drift, drift_of, _on_nodes(), OBSERVED)
     start = textbook.start_uniform(SIZES[0])
     want = [textbook.log_likelihood(_table(), SIZES, s, start) for s in _lanes()]
-    return _gap(np.log(_uniform() @ u) + logs, want)
+    return gap(np.log(_uniform() @ u) + logs, want)
 
 
 def _propagate_block() -> float:
@@ -274,13 +270,13 @@ def _propagate_block() -> float:
     for step in reversed(textbook.transitions(SIZES[1:], S, H, "diploid")):
         want = step @ want
     x = textbook.frequencies(SIZES[1])
-    return max(_gap(_at(moved[:, c].copy(), x), want[:, c]) for c in range(2))
+    return max(gap(_at(moved[:, c].copy(), x), want[:, c]) for c in range(2))
 
 
 def _drift_step_transposed() -> float:
     out = np.empty(K + 1)
     grid.drift_step_transposed(_drift(LARGE), 0, _uniform(), out)
-    return _gap(out @ _u(X), _uniform() @ _mean_u(LARGE, X))
+    return gap(out @ _u(X), _uniform() @ _mean_u(LARGE, X))
 
 
 def _path() -> Array:
@@ -293,7 +289,7 @@ def _backward_path() -> float:
     gaps = []
     for row, want, M in zip(_path(), values, SIZES, strict=True):
         got = _at(row, textbook.frequencies(M))
-        gaps.append(_gap(got / got.max(), want))
+        gaps.append(gap(got / got.max(), want))
     return max(gaps)
 
 
@@ -305,23 +301,23 @@ def _posterior_nodes() -> float:
     start = textbook.start_uniform(SIZES[0])
     want = textbook.posterior(_table(), SIZES, S, start)
     means = [p @ textbook.frequencies(M) for p, M in zip(want, SIZES, strict=True)]
-    return _gap(got @ X, means)
+    return gap(got @ X, means)
 
 
 def _point_measure() -> float:
     x = np.linspace(0.0, 1.0, 11)
     weight = np.full(11, 1.0 / 11.0)
-    return _gap(grid.point_measure(_position(x), weight, K) @ _u(X), weight @ _u(x))
+    return gap(grid.point_measure(_position(x), weight, K) @ _u(X), weight @ _u(x))
 
 
 def _interpolated() -> float:
     x = np.linspace(0.0, 1.0, 41)
-    return _gap(_at(_u(X), x), _u(x))
+    return gap(_at(_u(X), x), _u(x))
 
 
 def _interpolated_maximum() -> float:
     position, value = grid.interpolated_maximum(1.0 - (X - 0.37) ** 2)
-    return max(_gap(math.sin(position * STEP) ** 2, 0.37), _gap(value, 1.0))
+    return max(gap(math.sin(position * STEP) ** 2, 0.37), gap(value, 1.0))
 
 
 # The chain on counts: exact
@@ -331,7 +327,7 @@ def _scale_to_one() -> float:
     u = _u(X)
     top = float(u.max())
     log = exact.scale_to_one(u, top)
-    return _gap(u * math.exp(log), _u(X))
+    return gap(u * math.exp(log), _u(X))
 
 
 def _transition_rows() -> float:
@@ -343,12 +339,12 @@ def _transition_rows() -> float:
             n = where[i + 1] - where[i]
             dense[i, first[i] : first[i] + n] = flat[where[i] : where[i + 1]]
         want = textbook.transition_matrix(30, SMALL, S, H, ploidy)  # type: ignore[arg-type]
-        gaps.append(_gap(dense, want))
+        gaps.append(gap(dense, want))
     return max(gaps)
 
 
 def _dot() -> float:
-    return _gap(exact.dot(_u(X), X), np.dot(_u(X), X))
+    return gap(exact.dot(_u(X), X), np.dot(_u(X), X))
 
 
 def _backward_counts() -> float:
@@ -358,10 +354,10 @@ def _backward_counts() -> float:
     u, logs = exact.backward_counts(S, H, False, np.array(SIZES), emission, OBSERVED)
     start = textbook.start_uniform(SIZES[0])
     got = np.log(u @ start) + logs
-    return _gap(got, textbook.log_likelihood(_table(), SIZES, S, start))
+    return gap(got, textbook.log_likelihood(_table(), SIZES, S, start))
 
 
-_CHECKS: tuple[tuple[Callable[..., object], Callable[[], float], float], ...] = (
+_CHECKS: tuple[Check, ...] = (
     (parts.selected, _selected, ROUNDING),
     (parts.stencil, _stencil, INTERPOLATED),
     (parts.copied, _copied, ROUNDING),

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
-from refsolve.core.check import FloatArray
+from refsolve.core.check import FloatArray, one_of
 from refsolve.core.errors import AnalysisError
 from refsolve.core.result import Result
 from refsolve.methods.tracts.estimator.demography import DemographyFit, fit_demography
 from refsolve.methods.tracts.estimator.pulse import fit_pulse
 from refsolve.methods.tracts.model.container import Tracts
 from refsolve.methods.tracts.model.demography import Demography, continuous, pulses
-from refsolve.methods.tracts.model.inputs import CONVENTIONS, one_of
+from refsolve.methods.tracts.model.inputs import CONVENTIONS
 from refsolve.methods.tracts.model.likelihood import LengthCounts, Mapper
 
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, ndtr, ndtri
 
-from refsolve.core.check import FloatArray, IntArray
+from refsolve.core.check import FloatArray, IntArray, open_unit
 from refsolve.core.result import Result
 from refsolve.methods.tracts.model.container import Tracts
-from refsolve.methods.tracts.model.inputs import open_unit
 
 Marks = NDArray[np.bool_]
 Edges = tuple[float, float]

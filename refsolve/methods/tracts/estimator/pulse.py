@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from refsolve.core.check import FloatArray
+from refsolve.core.check import FloatArray, open_unit
 from refsolve.core.result import Result
 from refsolve.methods.tracts.kernels import pulse
 from refsolve.methods.tracts.model.container import Tracts
 from refsolve.methods.tracts.model.counts import PathCounts, count_paths
-from refsolve.methods.tracts.model.inputs import open_unit, rate_of_time, time_of_rate
+from refsolve.methods.tracts.model.inputs import rate_of_time, time_of_rate
 from refsolve.methods.tracts.model.pulse import fit_groups, statistics
 
 CURVE = 201  # times of a profile curve

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv
 
-from refsolve.core.check import FloatArray, refuse
+from refsolve.core.check import FloatArray, one_of, open_unit, refuse
 from refsolve.core.result import Result
 from refsolve.methods.tracts.model.container import Tracts
 from refsolve.methods.tracts.model.counts import count_paths
-from refsolve.methods.tracts.model.inputs import one_of, open_unit, time_of_rate
+from refsolve.methods.tracts.model.inputs import time_of_rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsolve.core.check import FloatArray, IntArray, real_vector, refuse
+from refsolve.core.check import FloatArray, IntArray, one_of, real_vector, refuse
 from refsolve.core.result import Result
 from refsolve.methods.tracts.kernels import paths
 from refsolve.methods.tracts.model.container import (
@@ -18,7 +18,6 @@ from refsolve.methods.tracts.model.container import (
     codes,
     column,
 )
-from refsolve.methods.tracts.model.inputs import one_of
 
 GAPS = {"cut": paths.CUT, "carry": paths.CARRY, "integrate": paths.INTEGRATE}
 GROUPS = ("all", "haplotype", "individual", "chromosome", "cell")

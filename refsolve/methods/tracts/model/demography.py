@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsolve.core.check import FloatArray, real_vector, refuse
-from refsolve.methods.tracts.model.inputs import CONVENTIONS, one_of
+from refsolve.core.check import FloatArray, one_of, real_vector, refuse
+from refsolve.methods.tracts.model.inputs import CONVENTIONS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,42 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsolve.core.check import FloatArray, refuse
+from refsolve.core.check import FloatArray, one_of, refuse
 
 CONVENTIONS = ("founders", "coalescent")
-
-
-def one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
-    """One of some words, or ValueError.
-
-    Parameters
-    ----------
-    value
-        The word.
-    name
-        Argument name for the message.
-    allowed
-        The words.
-    """
-    if value not in allowed:
-        options = ", ".join(repr(a) for a in allowed)
-        raise ValueError(f"{name} = {value!r} is not known; choose one of {options}")
-    return value
-
-
-def open_unit(value: float, name: str) -> float:
-    """A number strictly between 0 and 1, or ValueError.
-
-    Parameters
-    ----------
-    value
-        The number.
-    name
-        Argument name for the message.
-    """
-    if not 0.0 < value < 1.0:
-        raise ValueError(f"{name} = {value} must lie strictly between 0 and 1; 0.95 is 95 %")
-    return float(value)
 
 
 def rate_of_time(

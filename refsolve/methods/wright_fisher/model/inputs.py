@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from refsolve.core.check import FloatArray, IntArray, real_vector, refuse
+from refsolve.core.check import FloatArray, IntArray, one_of, real_vector, refuse
 from refsolve.methods.wright_fisher.kernels import grid
 from refsolve.methods.wright_fisher.model.samples import Observations
 
@@ -57,24 +57,6 @@ def clean_number(value: float, name: str) -> float:
     if not np.isfinite(value):
         raise ValueError(f"{name} = {value} must be a finite number; use 0.5 for additive effects")
     return float(value)
-
-
-def one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
-    """One of some words, or ValueError.
-
-    Parameters
-    ----------
-    value
-        The word.
-    name
-        Argument name for the message.
-    allowed
-        The words.
-    """
-    if value not in allowed:
-        options = ", ".join(repr(a) for a in allowed)
-        raise ValueError(f"{name} = {value!r} is not known; choose one of {options}")
-    return value
 
 
 def clean_start(start: Start, mutation: tuple[float, float] | None, M0: float) -> str | FloatArray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refsolve.core.check import FloatArray, IntArray, real_vector, refuse
+from refsolve.core.check import FloatArray, IntArray, one_of, real_vector, refuse
 from refsolve.core.result import Result
 from refsolve.methods.wright_fisher.kernels import grid
 from refsolve.methods.wright_fisher.model.evaluation import Setting, emissions, evaluate
@@ -26,7 +26,6 @@ from refsolve.methods.wright_fisher.model.inputs import (
     distinct_sizes,
     index_of_sizes,
     observed_generations,
-    one_of,
 )
 from refsolve.methods.wright_fisher.model.samples import Observations
 

@@ -1,4 +1,4 @@
-"""One BLAS thread per worker.
+"""One BLAS thread per process.
 
 The pools of BLAS multiply with ours, which makes small fits tens of times slower, and the last
 digits of a matrix product depend on the number of BLAS threads.
