@@ -71,13 +71,6 @@ class Labels:
     inverted: int
 
 
-def opposite(distance: float, length: float, inverted: int = 1) -> Labels:
-    """Ten equal chromosomes; parents at the same distance from one half, on both sides."""
-    name = f"10 × {length:g} M, |m - 1/2| = {distance:g}"
-    sides = (0.5 - distance, 0.5 + distance)
-    return Labels(name, (6.0, 6.0), sides, (length,) * 10, inverted)
-
-
 def labels(task: tuple[int, Labels, np.random.SeedSequence]) -> tuple[int, list[float]]:
     """Inverted found, others flipped, share uncertain, and whether the truth leaves a clear gap."""
     number, design, seed = task

@@ -20,7 +20,6 @@ from benchmarks.accuracy._tracts_designs import (
     islands,
     labels,
     one_pulse,
-    opposite,
     two_pulses,
 )
 from benchmarks.figures import Dots, dots
@@ -116,29 +115,25 @@ class FalseRow:
 
 @dataclass(frozen=True, slots=True)
 class PowerRow:
-    """Detection of what is wrong.
+    """Islands that were found.
 
     Attributes
     ----------
-    repair, design, replicates
+    design, replicates
         What was simulated.
-    defects, found, low, high
-        Inverted chromosomes or islands, the share that was repaired, and its Wilson interval.
+    islands, found, low, high
+        Islands made, the share that was repaired, and its Wilson interval.
     false_per_data_set
-        Good chromosomes or tracts changed, per data set.
-    uncertain
-        Share of the chromosomes whose labels are not identified.
+        Good tracts changed, per data set.
     """
 
-    repair: str
     design: str
     replicates: int
-    defects: int
+    islands: int
     found: float
     low: float
     high: float
     false_per_data_set: float
-    uncertain: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +170,14 @@ def run(options: Options) -> Report:
         *(row for design in CLEAN for row in false_labels(design, n, options)),
         *(false_islands(d, n, options) for d in ISLANDS if d.rate == 0.0),
     ]
-    power = [
-        *(
-            label_power(opposite(distance, length), max(n // 4, 10), options)
-            for length in (0.7, 1.4, 2.8)
-            for distance in (0.1, 0.2, 0.3, 0.4)
-        ),
-        *(island_power(d, max(n // 2, 10), options) for d in ISLANDS if d.rate > 0.0),
-    ]
+    power = [island_power(d, max(n // 2, 10), options) for d in ISLANDS if d.rate > 0.0]
     second = [pulses_row(design, max(n // PER_HISTORY, 3), options) for design in HISTORIES]
     return Report(
         tables=[
             Table("pulse", "one pulse: bias and coverage", fits),
             Table("false", "repairs of data sets without a defect", false),
             Table("pulses", "two pulses against one", second),
-            Table("power", "repairs of data with defects", power),
+            Table("power", "islands found", power),
         ],
         notes=[
             "A label ratio above 3 is expected by chance wherever true ratios are small; the rows "
@@ -258,33 +246,12 @@ def _false(
     return FalseRow(repair, design, n, count, share, max(low, 0.0), high, clear, found)
 
 
-def label_power(design: Labels, n: int, options: Options) -> PowerRow:
-    drawn = draws(labels, design, n, options)
-    defects = design.inverted * n
-    return _power("labels", design.name, n, defects, drawn[:, 0].sum(), drawn[:, 1], drawn[:, 2])
-
-
 def island_power(design: Islands, n: int, options: Options) -> PowerRow:
     drawn = draws(islands, design, n, options)
-    defects, missed = int(drawn[:, 0].sum()), drawn[:, 1].sum()
-    nothing = np.full(n, np.nan)
-    return _power("islands", design.name, n, defects, defects - missed, drawn[:, 2], nothing)
-
-
-def _power(
-    repair: str,
-    design: str,
-    n: int,
-    defects: int,
-    found: float,
-    false: np.ndarray,
-    uncertain: np.ndarray,
-) -> PowerRow:
-    share = found / defects
-    return PowerRow(
-        repair, design, n, defects, float(share), *wilson(int(found), defects),
-        float(false.mean()), float(uncertain.mean()),
-    )  # fmt: skip
+    made, missed = int(drawn[:, 0].sum()), drawn[:, 1].sum()
+    found = int(made - missed)
+    false = float(drawn[:, 2].mean())
+    return PowerRow(design.name, n, made, found / made, *wilson(found, made), false)
 
 
 def figure(fits: Sequence[PulseRow], false: Sequence[FalseRow], power: Sequence[PowerRow]) -> Any:
@@ -301,7 +268,7 @@ def figure(fits: Sequence[PulseRow], false: Sequence[FalseRow], power: Sequence[
                 [row.share for row in false], [(row.low, row.high) for row in false], FALSE, None,
             ),
             Dots(
-                "defects that were repaired", [f"{row.repair}: {row.design}" for row in power],
+                "islands that were repaired", [row.design for row in power],
                 [row.found for row in power], [(row.low, row.high) for row in power], None, None,
             ),
         ]
