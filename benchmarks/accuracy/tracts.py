@@ -35,9 +35,9 @@ COVERAGE, FALSE, TYPE_ONE = (0.93, 0.97), (0.0, 0.01), (0.0, 0.08)
 BIAS = 0.25  # of the standard deviation
 SEED = 20
 CLEAN = (
-    Labels("22 chromosomes, m = 0.2 and 0.8", (6.0, 12.0), (0.2, 0.8), HUMAN, 0),
-    Labels("22 chromosomes, m = 0.1 and 0.2", (12.0, 12.0), (0.1, 0.2), HUMAN, 0),
-    Labels("8 chromosomes, m = 0.27 and 0.72", (3.0, 6.0), (0.27, 0.72), HUMAN[:8], 0),
+    Labels("22 chromosomes, m = 0.2 and 0.8", (6.0, 12.0), (0.2, 0.8), HUMAN),
+    Labels("22 chromosomes, m = 0.1 and 0.2", (12.0, 12.0), (0.1, 0.2), HUMAN),
+    Labels("8 chromosomes, m = 0.27 and 0.72", (3.0, 6.0), (0.27, 0.72), HUMAN[:8]),
 )
 
 
@@ -226,7 +226,7 @@ def pulses_row(design: History, n: int, options: Options) -> PulsesRow:
 def false_labels(design: Labels, n: int, options: Options) -> list[FalseRow]:
     """Rows of all data sets and of those whose labels are identified."""
     drawn = draws(labels, design, 2 * n, options)
-    changed, clear = drawn[:, 1] > 0, drawn[:, 3] > 0
+    changed, clear = drawn[:, 0] > 0, drawn[:, 1] > 0
     return [
         _false("labels", design.name, changed, False, NO_TARGET),
         _false("labels", design.name, changed[clear], True),
