@@ -1,4 +1,7 @@
-"""Accuracy of contact_expected: strength of loops, stripes, and definitions of the expected."""
+"""Accuracy of contact_expected: strength of loops, stripes, and definitions of the expected.
+
+Of every simulated chromosome five sets of counts are drawn; intervals take them as independent.
+"""
 
 from __future__ import annotations
 

@@ -8,10 +8,11 @@ REPLY    cpu (repeats,) or (K,), first, memory (peak MB), version, and what was 
 
 from __future__ import annotations
 
-import resource
+import re
 import sys
 import time
 import warnings
+from pathlib import Path
 
 
 def main(request: str, reply: str) -> None:
@@ -24,7 +25,8 @@ def main(request: str, reply: str) -> None:
     clr = cooler.Cooler(str(asked["path"]))
     work = {"expected": expected, "pileup": pileup, "balance": balance}[str(asked["work"])]
     seconds, found = work(clr, asked)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # The peak that getrusage states begins with that of the process that started this one.
+    memory = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
     version = f"{cooltools.__version__}, cooler {cooler.__version__}"
     np.savez(
         reply, first=seconds[0], cpu=np.array(seconds), memory=memory, version=version, **found

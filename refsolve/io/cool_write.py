@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from refsolve.core.extras import require
 from refsolve.io.cool import EXTRA, open_cool
 
 _NAMES = ("chrom", "start", "end")
+_LARGE = 2**31  # whole counts are stored in four bytes
 
 
 def write_cool(
@@ -139,6 +140,19 @@ def _create(uri: str, bins: pd.DataFrame, pixels: pd.DataFrame | Iterable[pd.Dat
         )  # fmt: skip
 
 
+def _storable(count: pd.Series[Any]) -> NDArray[Any]:
+    """Counts, if the file can hold them."""
+    values = count.to_numpy()
+    largest = np.inf if values.dtype.kind == "f" else _LARGE
+    wrong = ~((values >= 0) & (values < largest))
+    if wrong.any():
+        raise ValueError(
+            f"count {values[int(np.argmax(wrong))]} must be finite, at least 0 and, if whole, "
+            f"below {_LARGE:,}; correct it, or give counts as floating point numbers"
+        )
+    return values
+
+
 def _peeked(pieces: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, Iterator[pd.DataFrame]]:
     """The first piece, and all of them."""
     rest = iter(pieces)
@@ -169,6 +183,6 @@ def _in_order(n_bins: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
                 "after the pixel before it; sort by bin1 and bin2, and add what occurs twice"
             )
         last = int(key[-1])
-        return pd.DataFrame({"bin1_id": i, "bin2_id": j, "count": piece["count"].to_numpy()})
+        return pd.DataFrame({"bin1_id": i, "bin2_id": j, "count": _storable(piece["count"])})
 
     return check

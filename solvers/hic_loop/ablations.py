@@ -8,11 +8,12 @@ distance more steeply in cases than in controls.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from refsolve.contract.decisions import Found, alternative
-from refsolve.methods.contact_expected import ContactTable
+from refsolve.methods.contact_expected import ContactTable, same_distance
 
 from .background import (
     MODEL,
@@ -91,14 +92,14 @@ def included(view: View, mappable: Mappable, masked: Masked) -> Found[ContactTab
 def same_distance_mean(view: View, table: ContactTable) -> Found[Expectation]:
     """Wrong: loop and stripe lift the mean (too low), it is blind to GC and sites (too high)."""
     whole = replace(table, use=view.table.used)
-    mean = _by_distance(view, whole, np.mean)
+    mean = _by_distance(view, whole, "mean")
     return Found(Expectation(mean), "Expected is the mean of all pixels as far apart.", mean=mean)
 
 
 @alternative(expected)
 def leave_one_out_mean(view: View, table: ContactTable) -> Found[Expectation]:
     """Wrong: others as far apart differ in GC and sites (too high where the target is rich)."""
-    mean = _by_distance(view, table, np.mean)
+    mean = _by_distance(view, table, "mean")
     because = "Expected is the mean of the training pixels as far apart."
     return Found(Expectation(mean), because, mean=mean)
 
@@ -106,18 +107,18 @@ def leave_one_out_mean(view: View, table: ContactTable) -> Found[Expectation]:
 @alternative(expected)
 def same_distance_median(view: View, table: ContactTable) -> Found[Expectation]:
     """Wrong: like the mean, blind to GC and sites (too high where the target is rich)."""
-    median = _by_distance(view, table, np.median)
+    median = _by_distance(view, table, "median")
     because = "Expected is the median of the training pixels as far apart."
     return Found(Expectation(median), because, median=median)
 
 
-def _by_distance(view: View, table: ContactTable, centre: object) -> FloatArray:
+def _by_distance(view: View, table: ContactTable, how: Literal["mean", "median"]) -> FloatArray:
     """Mean or median of the used pixels as far apart as the target, per sample (S,)."""
-    same = view.matrix.distance == view.target[1] - view.target[0]
-    found = [c[u & same] for c, u in zip(table.counts, table.used, strict=True)]
-    if min(one.size for one in found) == 0:
-        raise ValueError("a replicate has no other pixel as far apart as the target")
-    return np.array([centre(one) for one in found])  # type: ignore[operator]
+    at = view.target[1] - view.target[0]
+    found = same_distance(table.counts, view.matrix.distance, table.used, at, how=how)
+    if not (found > 0.0).all():
+        raise ValueError("a replicate has no contact in other pixels as far apart as the target")
+    return found
 
 
 @alternative(expected)

@@ -22,6 +22,7 @@ from refsolve.methods.contact_expected import (
 )
 
 from .tables import BoolArray, FloatArray, Matrix
+from .target import refuse_unknown
 
 MODEL = Background(distance="linear", by_condition=("distance", "gc"), dispersion="shared")
 FAINT = 2.0  # a gap this many times as wide as any above it is one, if not a clear one
@@ -103,13 +104,21 @@ def viewed(study: Matrix, target: tuple[int, int]) -> View:
 
 @lru_cache(maxsize=2)
 def poor_bins(view: View, threshold: float) -> tuple[BinMask, bool]:
-    """Bins below a gap in mappability, else below the threshold; and whether the gap is clear."""
+    """Bins below a gap in mappability, else below the threshold; and whether the gap is clear.
+
+    A threshold below which most of the bins lie does not tell poor ones from the others.
+    """
     values = view.matrix.bins.covariates["mappability"]
+    refuse_unknown(view.matrix, values)
     found = mask_low_mappability(values, fallback=threshold)
-    clear, gap = found.found, visible_gap(values[np.isfinite(values)], ratio=FAINT, spread=0.0)
+    known, own = values[np.isfinite(values)], values[list(view.target)]
+    clear, gap = found.found, visible_gap(known, ratio=FAINT, spread=0.0)
     if gap is not None and not clear:
         found = replace(mask_low_mappability(values, threshold=sum(gap) / 2), found=True)
-    own = values[list(view.target)]
+    below = int((known < threshold).sum())
+    if not found.found and 2 * below > known.size:
+        reason = f"no visible gap, and {below} of {known.size} bins below {threshold:g}"
+        return replace(mask_low_mappability(values), reason=reason), False
     if (found.removed[list(view.target)] & (own >= threshold)).any():
         low, high = found.edges
         reason = (

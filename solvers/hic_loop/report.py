@@ -94,6 +94,7 @@ ASIDE = {
     "diagonal_rows": "rows on the diagonal",
     "rows_between_chromosomes": "rows between chromosomes",
     "bins_without_contacts": "bins that no contact names",
+    "pixels_beyond_all_contacts": "pixels farther apart than any contact",
     "pixels_on_other_chromosomes": "pixels on other chromosomes, where another background may hold",
 }
 
@@ -110,11 +111,13 @@ def of_mappability(view: View, mask: BinMask) -> tuple[str, Facts]:
     if mask.found:
         because = f"Mappability has a gap from {low:.3g} to {high:.3g}; below it {leaving}"
     else:
-        lowest = f"its lowest value is {np.nanmin(values):.3g}" if np.isfinite(values).any() else ""
-        because = (
-            f"Mappability shows {mask.reason} ({lowest or 'it is missing'}), so that bins below "
-        )
-        because += f"{mask.threshold:.3g} would leave; {leaving if names else 'there are none'}"
+        lowest = f"its lowest value is {np.nanmin(values):.3g}"
+        because = f"Mappability shows {mask.reason} ({lowest}), so that "
+        if np.isfinite(mask.threshold):
+            because += f"bins below {mask.threshold:.3g} would leave; "
+            because += leaving if names else "there are none"
+        else:
+            because += f"only {leaving}" if names else "no bin leaves for it"
     rest = view.table.without(pixels=[view.target])
     moved = shift(view, rest, rest.without(masked=mask.removed)) if names else {}
     because += f", with {_share(view, mask.removed)}{_moved(moved)}." if names else "."
@@ -230,8 +233,14 @@ def of_model(view: View, found: Expectation) -> tuple[str, Facts]:
     known = " and ".join(f"{errors[word]:.4f} in {word}s" for word in CONDITIONS)
     because += f". Of the target it expects {' and '.join(each)} contacts; the mean of their log2 "
     because += f"has the standard error {known}."
+    because += "" if fit.converged else " The fit has not converged."
     facts = {"coefficients": coefficients, "dispersion": fit.dispersion, "expected": value}
-    return because, {**facts, "pearson": fit.pearson, "zeros": fit.n_zero}
+    return because, {
+        **facts,
+        "converged": fit.converged,
+        "pearson": fit.pearson,
+        "zeros": fit.n_zero,
+    }
 
 
 def _span(values: FloatArray) -> str:

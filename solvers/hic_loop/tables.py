@@ -229,6 +229,8 @@ def _matrix(frame: pd.DataFrame, bins: Bins) -> Matrix:
     listed[sample[used], at] = True
     counts[sample[used], at] = frame["count"].to_numpy(np.float64)[used]
     zero = _absent_zeros(counts, listed, bin2 - bin1)
+    seen = np.isin(bins.place, np.r_[first, second])
+    in_each = np.unique(bins.chrom[seen].astype(str), return_counts=True)[1]
     account = {
         "rows": len(frame),
         "diagonal_rows": int((cis & (first == second)).sum()),
@@ -237,7 +239,8 @@ def _matrix(frame: pd.DataFrame, bins: Bins) -> Matrix:
         "zeros_listed": int((counts == 0).sum()),
         "absent_taken_for_zero": int(zero.sum()),
         "absent_not_measured": int((~listed & ~zero).sum()),
-        "bins_without_contacts": int(bins.name.size - np.unique(np.r_[first, second]).size),
+        "bins_without_contacts": int((~seen).sum()),
+        "pixels_beyond_all_contacts": int((in_each * (in_each - 1) // 2).sum() - bin1.size),
     }
     counts[zero] = 0
     condition, replicate = zip(*(label.split("\t") for label in samples), strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 from refsolve.core.errors import AnalysisError, InputError, UsageError, Violation
 from refsolve.methods.contact_expected import BinMask
 
-from .tables import Bins, Matrix, Study, parent
+from .tables import Bins, FloatArray, Matrix, Study, parent
 
 SHOWN = 6
 OTHERS = "Name other bins with --set bin1=ID --set bin2=ID."
@@ -64,7 +64,7 @@ def _row(bins: Bins, name: str, parameter: str) -> int:
 
 
 def refuse_unmeasured(matrix: Matrix, target: tuple[int, int]) -> None:
-    """Stop where the target pixel has no count, no positive count, or no annotation.
+    """Stop where the target has no count, no positive count, no annotation, or nothing beside it.
 
     Parameters
     ----------
@@ -81,11 +81,35 @@ def refuse_unmeasured(matrix: Matrix, target: tuple[int, int]) -> None:
     at = np.flatnonzero((matrix.bin1 == target[0]) & (matrix.bin2 == target[1]))
     if at.size == 0:
         _stop(f"No replicate has contacts as far apart as the target pixel {names}")
+    rest = np.nansum(np.delete(matrix.counts, at[0], axis=1), axis=1)
     for k, count in enumerate(matrix.counts[:, at[0]]):
         if not count > 0:
             found = "no contact and log2(0) is not a number" if count == 0 else "no count"
-            where = f"{matrix.condition[k]} replicate {matrix.replicate[k]}"
-            _stop(f"The target pixel {names} has {found} in {where}")
+            _stop(f"The target pixel {names} has {found} in {_sample(matrix, k)}")
+        if not rest[k] > 0:
+            raise AnalysisError(
+                f"No pixel but the target has contacts in {_sample(matrix, k)}: what is expected "
+                "of it is not identified.",
+                hint="Leave the replicate out.",
+            )
+
+
+def refuse_unknown(matrix: Matrix, mappability: FloatArray) -> None:
+    """Stop where no bin has a value of mappability.
+
+    Parameters
+    ----------
+    matrix
+        The matrix.
+    mappability
+        Values by number of the bin.
+    """
+    if np.isnan(mappability).all():
+        raise AnalysisError(
+            f"{matrix.bins.file}: mappability of every bin is missing: which bins can be trusted "
+            "to say what is expected is not known.",
+            hint="Fill in the column mappability.",
+        )
 
 
 def refuse_poor(matrix: Matrix, target: tuple[int, int], mask: BinMask) -> None:
@@ -125,6 +149,10 @@ def coarse_pixel(study: Study, target: tuple[int, int]) -> tuple[int, int]:
     if one < 0 or one == two:
         _stop(f"The table of {study.coarse.bins.size:,} bp has no pixel off the diagonal for it")
     return one, two
+
+
+def _sample(matrix: Matrix, k: int) -> str:
+    return f"{matrix.condition[k]} replicate {matrix.replicate[k]}"
 
 
 def _stop(reason: str) -> NoReturn:

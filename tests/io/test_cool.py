@@ -16,7 +16,15 @@ import pytest
 from refsolve.core.errors import InputError, MissingDependencyError
 from refsolve.io.cool import CoolFile, open_cool
 from refsolve.io.cool_write import write_cool, write_mcool, write_weights
-from refsolve.methods.contact_expected import Contacts, balance, expected_cis, expected_trans
+from refsolve.methods.contact_expected import (
+    Background,
+    Contacts,
+    aggregate_pairs,
+    balance,
+    expected_cis,
+    expected_trans,
+    fit_expected,
+)
 from refsolve.parallel import threads
 
 cooler = pytest.importorskip("cooler", reason="the hic extra is not installed")
@@ -165,6 +173,25 @@ def test_a_file_and_memory_give_the_same_expected(made: Path) -> None:
         np.testing.assert_array_equal(got.count_sum, want.count_sum)
 
 
+def test_the_model_of_counts_takes_a_file_chromosome_by_chromosome(made: Path) -> None:
+    cool = open_cool(made)
+    settings: dict[str, Any] = {
+        "condition": ["a"],
+        "covariates": {"gc": np.tile([0.4, 0.5], 50)},
+        "chrom_offset": cool.chrom_offset,
+        "longest": 59,
+    }
+    parts = ([own["bin1"], own["bin2"], own["count"]] for own in map(cool.pixels, cool.names))
+    whole = pixels_of(100)
+    got = aggregate_pairs([parts], **settings)
+    want = aggregate_pairs([[[whole["bin1"], whole["bin2"], whole["count"]]]], **settings)
+    np.testing.assert_array_equal(got.totals, want.totals)
+    assert got.left_out < want.left_out  # pixels between chromosomes are not read
+    fits = [fit_expected(cells, Background(by_condition=())) for cells in (got, want)]
+    assert fits[0].n_pixels == 60 * 59 // 2 + 40 * 39 // 2
+    np.testing.assert_array_equal(fits[0].coef, fits[1].coef)
+
+
 def elsewhere(fn: Any, tasks: Any) -> Any:
     """A map whose tasks and results travel, as to a cluster, and come back in another order."""
     for task in reversed(list(tasks)):
@@ -250,6 +277,14 @@ def test_pixels_out_of_order_are_not_written(
 ) -> None:
     pixels = pd.DataFrame({"bin1": bin1, "bin2": bin2, "count": 1})
     with pytest.raises(ValueError, match="must be of the upper triangle"):
+        write_cool(tmp_path / "d.cool", bins_of(4), pixels)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [-1, 2**31, -0.5, float("nan"), float("inf")])
+def test_counts_that_a_file_cannot_hold_are_not_written(tmp_path: Path, count: float) -> None:
+    pixels = pd.DataFrame({"bin1": [0], "bin2": [1], "count": [count]})
+    with pytest.raises(ValueError, match="must be finite, at least 0 and, if whole, below"):
         write_cool(tmp_path / "d.cool", bins_of(4), pixels)
     assert list(tmp_path.iterdir()) == []
 

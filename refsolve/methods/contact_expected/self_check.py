@@ -32,8 +32,8 @@ _rng = np.random.default_rng(7)
 _upper = np.triu(_rng.poisson(3.0, (N, N)).astype(np.float64))
 C: Array = _upper + np.triu(_upper, 1).T
 W: Array = _rng.uniform(0.5, 2.0, N)
-ROW, COLUMN = np.nonzero(_upper)
-COUNT: Array = _upper[ROW, COLUMN]
+ROW, COLUMN = (np.ascontiguousarray(axis) for axis in np.nonzero(_upper))
+COUNT = _upper[ROW, COLUMN].astype(np.int32)  # as in files
 BIN2 = COLUMN.astype(np.int32)
 OFFSET: Codes = np.searchsorted(ROW, np.arange(N + 1)).astype(np.int64)
 PAIR: Codes = np.array([0, 1])
@@ -310,8 +310,10 @@ def _count_pairs() -> float:
 def _add_contacts() -> float:
     totals, histogram = np.zeros((5, 3)), np.zeros(int(COUNT.max()) + 1)
     end = STOPS[CHROMOSOME]
-    left = glm.add_contacts(ROW, COLUMN, COUNT, CLASSES, end, 1, totals, histogram)
-    want = _pairs_of(ROW, COLUMN, COUNT)
+    left = glm.add_contacts(
+        ROW, COLUMN, COUNT.astype(np.float64), CLASSES, end, 1, totals, histogram
+    )
+    want = _pairs_of(ROW, COLUMN, COUNT.astype(np.float64))
     inside = float(histogram @ np.arange(histogram.size))
     kept = float(want.sum())
     return max(gap(totals, want), abs(left + kept - float(COUNT.sum())), abs(inside - kept))

@@ -208,6 +208,21 @@ def test_zeros_are_counted_within_chromosomes_and_distances() -> None:
     assert_array_equal(cells.left_out, [2 + 3 + 4])
 
 
+@pytest.mark.parametrize(
+    ("chunk", "message"),
+    [
+        (([0], [10], [1]), r"bin2\[0\] = 10 must be below 10"),
+        (([-1], [3], [1]), r"bin1\[0\] = -1"),
+        (([0, 1], [3], [1]), "2 bin1, 1 bin2 and 1 counts"),
+        (([0], [3], [np.nan]), r"count\[0\] = nan is no whole number"),
+    ],
+)
+def test_chunks_that_are_none(chunk: tuple[list[float], ...], message: str) -> None:
+    settings = {"condition": ["a"], "covariates": {"gc": np.full(10, 0.4)}, "longest": 4}
+    with pytest.raises(ValueError, match=message):
+        aggregate_pairs([[chunk]], chrom_offset=[0, 10], **settings)  # type: ignore[arg-type]
+
+
 def test_classes_keep_equal_rows_and_cut_many() -> None:
     few, centre = bin_classes({"gc": np.array([0.4, 0.5, 0.4, np.nan])}, 10)
     assert few.tolist() == [0, 1, 0, -1]
@@ -275,6 +290,10 @@ def test_models_that_are_none(settings: dict[str, object], message: str) -> None
         ({"bin2": [0, 2, 2]}, r"bin2\[0\] = 0 must be above bin1"),
         ({"bin2": [1, 2, 3]}, r"bin2\[2\] = 3 has no covariates"),
         ({"counts": [[1.5, 1.0, 2.0]]}, r"counts\[0, 0\] = 1.5 is no whole number"),
+        (
+            {"counts": [[2e8, 1.0, 2.0]]},
+            r"counts\[0, 0\] = 200000000.0 is above 100,000,000 contacts",
+        ),
         ({"counts": [[-1.0, 1.0, 2.0]]}, r"counts\[0, 0\] = -1.0 is used and no count"),
         ({"condition": ("a", "b")}, r"condition has shape \(2,\); expected \(1,\)"),
         ({"covariates": {"gc": [0.4, np.nan, 0.4]}}, r"gc\[1\] = nan is not finite"),

@@ -239,6 +239,38 @@ def test_without_a_gap_the_number_of_the_page_is_used(tmp_path: Path) -> None:
     assert "there are none" in _said(other, "mappability")
 
 
+def test_a_number_that_most_bins_are_below_masks_nothing(tmp_path: Path) -> None:
+    """A clean case of a poor genome stays unmasked; a bin without a value does not."""
+    made = make(5, low={}, rest=(0.5, 0.7), stripes=())
+    outcome = solved(tmp_path / "a", made)
+    assert outcome.diagnostics["low_mappability"] == []
+    assert "no visible gap, and 24 of 24 bins below 0.8" in _said(outcome, "mappability")
+    assert np.abs(errors(outcome, made)).max() < TOLERANCE
+    tables = with_cell(made.tables, BINS, 3, "mappability", np.nan)
+    other = solved(tmp_path / "b", Made(tables, made.truth, made.target))
+    assert other.diagnostics["low_mappability"] == ["3"]
+    assert "so that only bin 3 leaves" in _said(other, "mappability")
+
+
+def test_without_any_mappability_nothing_can_be_trusted(made: Made, tmp_path: Path) -> None:
+    tables = with_table(made.tables, BINS, lambda f: f.assign(mappability=np.nan))
+    with pytest.raises(AnalysisError, match="mappability of every bin is missing"):
+        solved(tmp_path, Made(tables, made.truth, made.target))
+
+
+def test_a_replicate_without_contacts_beside_the_target_is_named(
+    made: Made, tmp_path: Path
+) -> None:
+    def only_target(frame: Any) -> Any:
+        target = (frame["bin1"] == 8) & (frame["bin2"] == 17)
+        mine = (frame["condition"] == "control") & (frame["replicate"] == 2)
+        return frame[target | ~mine]
+
+    tables = with_table(made.tables, CONTACTS, only_target)
+    with pytest.raises(AnalysisError, match="No pixel but the target.*in control replicate 2"):
+        solved(tmp_path, Made(tables, made.truth, made.target))
+
+
 def test_a_stripe_through_the_target_is_told(tmp_path: Path) -> None:
     outcome = solved(tmp_path, make(3, stripes=(("case", 8, 2.0),)))
     assert "The target itself lies on bin 8: its contacts in cases hold" in outcome.reasoning

@@ -123,6 +123,11 @@ def loop_strength(
         observed over expected of the pixels that are at most `outer` and more than `inner` bins
         away in either direction, without the rows and columns of the pixels, all pixels together.
     """
+    if fit.mu.shape != table.counts.shape:
+        raise ValueError(
+            f"fit has expected counts of shape {fit.mu.shape} and table counts of shape "
+            f"{table.counts.shape}; pass the fit of this table, with fewer pixels in use or not"
+        )
     pairs = np.atleast_2d(np.asarray(pixel, dtype=np.int64))
     chosen = np.array([table.pixel(int(i), int(j)) for i, j in pairs])
     y, mu = table.counts[:, chosen], fit.mu[:, chosen]
@@ -144,6 +149,9 @@ def strength_of_sums(
     dispersion: float = 0.0,
 ) -> LoopStrength:
     """Strength from contacts and a known expected, as from the patches of a local background.
+
+    Eq. (23), but half a contact is added only in samples where nothing was observed: a pseudocount
+    everywhere draws weak pixels towards zero.
 
     Parameters
     ----------

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsolve.core.check import FloatArray, IntArray, refuse, whole_numbers
+from refsolve.core.check import FloatArray, IntArray, refuse
 from refsolve.methods.contact_expected.estimator.expected import ExpectedCis
 from refsolve.methods.contact_expected.estimator.taking_part import taking_part
 from refsolve.methods.contact_expected.kernels import pileup
 from refsolve.methods.contact_expected.model.combine import Mask
-from refsolve.methods.contact_expected.model.contacts import PIECE, Pixels
+from refsolve.methods.contact_expected.model.contacts import PIECE, Pixels, bin_numbers
 
 SKIP = 1 << 10  # pixels that are read rather than skipped
 AT_ONCE = 512  # windows that are held at once
@@ -93,13 +93,8 @@ def upper(pixels: Pixels, bin1: ArrayLike, bin2: ArrayLike) -> tuple[IntArray, I
     bin1, bin2
         Bins of each pixel (L,).
     """
-    ends = []
-    for name, values in (("bin1", bin1), ("bin2", bin2)):
-        number = whole_numbers(values, name, minimum=0).ravel()
-        rule = f"must be below {pixels.start.size}"
-        refuse(number >= pixels.start.size, name, number, rule, "number bins from 0")
-        ends.append(number)
-    i, j = ends
+    n_bins = pixels.start.size
+    i, j = (bin_numbers(v, name, n_bins).ravel() for v, name in ((bin1, "bin1"), (bin2, "bin2")))
     if i.size != j.size:
         raise ValueError(f"bin1 has {i.size} elements and bin2 {j.size}; give one pair per pixel")
     refuse(i > j, "bin1", i, "must not exceed bin2", "exchange the bins of this pixel")

@@ -177,7 +177,7 @@ def contacts_from_pixels(
            [5., 0., 0.]])
     """
     names, chrom_offset = _chromosomes(bins)
-    i, j = _bin_numbers(bin1, "bin1", len(bins)), _bin_numbers(bin2, "bin2", len(bins))
+    i, j = bin_numbers(bin1, "bin1", len(bins)), bin_numbers(bin2, "bin2", len(bins))
     c = _counts(count, i.size)
     if i.size != j.size:
         raise ValueError(f"bin1 has {i.size} elements and bin2 {j.size}; give one pair per pixel")
@@ -288,7 +288,16 @@ def _chromosomes(bins: pd.DataFrame) -> tuple[tuple[str, ...], IntArray]:
     return names, np.append(first, len(bins)).astype(np.int64)
 
 
-def _bin_numbers(values: ArrayLike, name: str, n_bins: int) -> IntArray:
+def bin_numbers(values: ArrayLike, name: str, n_bins: int) -> IntArray:
+    """Numbers of bins, checked.
+
+    Parameters
+    ----------
+    values, name
+        The numbers, and their name for messages.
+    n_bins
+        Number of bins of the genome.
+    """
     array = whole_numbers(values, name, minimum=0)
     refuse(array >= n_bins, name, array, f"must be below {n_bins}", "number bins from 0")
     return array

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsolve.core.check import FloatArray, IntArray, refuse, whole_numbers
+from refsolve.core.check import FloatArray, IntArray, whole_numbers
 from refsolve.core.result import Result
 from refsolve.methods.contact_expected.kernels import glm
 from refsolve.methods.contact_expected.model.background import (
@@ -18,8 +18,8 @@ from refsolve.methods.contact_expected.model.background import (
     sample_names,
 )
 from refsolve.methods.contact_expected.model.cells import Cells
-
-LARGEST_COUNT = 100_000_000
+from refsolve.methods.contact_expected.model.contacts import bin_numbers
+from refsolve.methods.contact_expected.model.table import refuse_uncountable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,10 +171,17 @@ def _contacts(
 ) -> _Contacts:
     totals, histogram, left = np.zeros(shape), np.zeros(1), 0.0
     for first, second, number in chunks:
-        bin1, bin2 = (np.ascontiguousarray(b, dtype=np.int64) for b in (first, second))
+        bin1, bin2 = (
+            bin_numbers(values, name, classes.size)
+            for values, name in ((first, "bin1"), (second, "bin2"))
+        )
         count = np.ascontiguousarray(number, dtype=np.float64)
-        bad = ~(count >= 0.0) | (count != np.rint(count)) | (count > LARGEST_COUNT)
-        refuse(bad, "count", count, "is no whole number of contacts", "pass raw counts")
+        if not bin1.size == bin2.size == count.size:
+            raise ValueError(
+                f"a chunk has {bin1.size} bin1, {bin2.size} bin2 and {count.size} counts; "
+                "give one of each per pixel"
+            )
+        refuse_uncountable(count, "count")
         top = int(count.max(initial=0.0)) + 1
         histogram = np.concatenate([histogram, np.zeros(max(0, top - histogram.size))])
         left += glm.add_contacts(bin1, bin2, count, classes, end, shortest, totals, histogram)

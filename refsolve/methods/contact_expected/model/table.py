@@ -184,6 +184,22 @@ def contact_table(
     return ContactTable(square[:, first, second], first, second, tuple(condition), kept)
 
 
+def refuse_uncountable(counts: FloatArray, name: str) -> None:
+    """Refuse what is no number of contacts, or more of them than the likelihood can walk through.
+
+    Parameters
+    ----------
+    counts
+        The counts.
+    name
+        Argument name for the message.
+    """
+    whole = (counts >= 0.0) & (counts == np.rint(counts))
+    refuse(~whole, name, counts, "is no whole number of contacts", "pass raw counts, not balanced")
+    many = f"is above {LARGEST_COUNT:,} contacts"
+    refuse(counts > LARGEST_COUNT, name, counts, many, "leave the pixel out, or correct it")
+
+
 def _refuse_shapes(table: ContactTable) -> None:
     S, P = table.counts.shape
     expected = {"bin1": (P,), "bin2": (P,), "condition": (S,), "use": (S, P)}
@@ -204,9 +220,7 @@ def _refuse_values(table: ContactTable) -> None:
     refuse(table.bin2 >= table.n_bins, "bin2", table.bin2, "has no covariates", "add the bin")
     y, use = table.counts, table.used
     refuse(use & ~(y >= 0.0), "counts", y, "is used and no count", "leave it out through use")
-    with np.errstate(invalid="ignore"):
-        broken = use & ((y != np.rint(y)) | (y > LARGEST_COUNT))
-    refuse(broken, "counts", y, "is no whole number of contacts", "pass raw counts, not balanced")
+    refuse_uncountable(np.where(use, y, 0.0), "counts")
     ends = np.unique(np.concatenate([table.bin1[use.any(axis=0)], table.bin2[use.any(axis=0)]]))
     for name, values in table.covariates.items():
         bad = np.zeros(values.size, dtype=bool)
