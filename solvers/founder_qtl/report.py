@@ -27,6 +27,7 @@ SURE = 0.9  # probability of being the highest, below which others are named
 def of_alignment(study: Study, data: Aligned) -> tuple[str, Facts]:
     """How many rows belong together, how many stood elsewhere, and what was set aside."""
     names, count = np.unique(data.genotypes.chromosome, return_counts=True)
+    filled = study.covariates[study.traits["phenotype"].notna()].isna().sum()
     facts: Facts = {
         "lines": data.lines.size,
         "measured": data.y.size,
@@ -42,6 +43,7 @@ def of_alignment(study: Study, data: Aligned) -> tuple[str, Facts]:
         },
         "turned": study.turned,
         "ignored_columns": study.ignored,
+        "covariates_filled": {k: int(n) for k, n in filled[filled > 0].items()},
     }
     return f"{_alignment_words(facts)}{''.join(_set_aside(facts))}.", facts
 
@@ -70,6 +72,12 @@ def _set_aside(facts: Facts) -> Iterator[str]:
         yield f"; {' and '.join(lost)} only help to tell founders"
     if facts["markers_without_calls"]:
         yield f"; {_count(facts['markers_without_calls'], 'marker')} of the map without calls"
+    if facts["ignored_columns"]:
+        named = [f"{name} ({why})" for name, why in facts["ignored_columns"].items()]
+        yield f"; {_count(len(named), 'column')} of phenotypes set aside: {_list(named)}"
+    if facts["covariates_filled"]:
+        named = [f"{name} ({n})" for name, n in facts["covariates_filled"].items()]
+        yield f"; missing covariates are the mean of the others: {_list(named)}"
     if facts["turned"]:
         yield "; with as many lines as markers, allele frequencies say that rows are markers"
 
@@ -143,6 +151,7 @@ def of_state(oriented: Oriented, lines: Lines) -> tuple[str, Facts]:
     facts = {
         "error": fit.common_error,
         "changes_per_morgan": fit.expansion,
+        "changes_at_bound": fit.expansion_at_bound,
         "log_likelihood": fit.log_likelihood,
         "missing_calls": missing,
         "mean_highest_probability": float(told.mean()),
@@ -153,6 +162,8 @@ def of_state(oriented: Oriented, lines: Lines) -> tuple[str, Facts]:
         f"changes of founder per Morgan and {_percent(missing)} missing calls, the likeliest "
         f"founder of a line has a mean probability of {told.mean():.3f} along chromosome 1."
     )
+    if fit.expansion_at_bound:
+        because += " Changes of founder are as many or as few as were tried: the map tells none."
     return because, facts
 
 

@@ -46,6 +46,7 @@ from .tables import FOUNDERS, TARGET, CallArray, FloatArray, IntArray, Strings, 
 __all__ = ["DECISIONS", "load", "solve"]
 
 DROP = 1.5  # LOD units of the support interval
+ALIKE = 1e-6  # range over lines of a founder's probability, below which none is told from others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -277,6 +278,7 @@ def solve(case: Case, tables: Study, path: Walk) -> Solution:
     data = path.take(alignment, tables)
     oriented = path.take(orientation, data)
     lines = path.take(state, data, oriented, float(case.parameters["step_cM"]))
+    _refuse_alike(lines.genome)
     fixed = path.take(nuisance, lines)
     _refuse_too_few(data, fixed.design)
     background = path.take(kinship, lines, fixed)
@@ -294,6 +296,16 @@ def solve(case: Case, tables: Study, path: Walk) -> Solution:
             "found": found,
         },
     )
+
+
+def _refuse_alike(genome: Genome) -> None:
+    told = genome.probabilities[genome.index(TARGET)]
+    if float(np.ptp(told, axis=0).max()) < ALIKE:
+        raise AnalysisError(
+            f"All {genome.n_lines} lines with a phenotype have the same founder probabilities "
+            f"along chromosome {TARGET}: nothing can be mapped there.",
+            hint="Founders must have known, different alleles where the calls of lines differ.",
+        )
 
 
 def _refuse_too_few(data: Aligned, fixed: Design) -> None:

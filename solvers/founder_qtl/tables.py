@@ -23,6 +23,7 @@ FOUNDERS = tuple(f"F{k}" for k in range(1, 9))
 MARKERS, ALLELES, CALLS, TRAITS = "markers", "founders", "ril_genotypes", "phenotypes"
 TARGET = "1"  # chromosome of the QTL
 UNKNOWN = "unknown"  # batch of a line whose batch is missing
+LARGEST = 1e100  # of a covariate: squares of larger numbers overflow
 FEWEST = 2  # markers of chromosome 1 between which a position can lie
 _PREFIX = re.compile(r"^(chromosome|chrom|chr|lg)[\s_.-]*(?=.)")
 
@@ -145,13 +146,17 @@ def _covariates(table: Table) -> tuple[pd.DataFrame, dict[str, str]]:
     """Further columns that hold numbers; a missing one becomes the mean of the others."""
     found: dict[str, pd.Series[float]] = {}
     ignored: dict[str, str] = {}
+    measured = table.frame["phenotype"].notna()
     for name in table.groups.get("covariates", ()):
         texts = table.frame[name]
         values = pd.to_numeric(texts, errors="coerce").astype(np.float64)
-        values = values.where(np.isfinite(values))
-        if values.isna().all() or (values.isna() & texts.notna()).any():
-            ignored[name] = "empty" if texts.isna().all() else "not all numbers"
-        elif values.min() == values.max():
+        values = values.where(values.abs() <= LARGEST)
+        known = values[measured]
+        if (values.isna() & texts.notna()).any():
+            ignored[name] = "not all numbers"
+        elif known.isna().all():
+            ignored[name] = "empty"
+        elif known.min() == known.max():
             ignored[name] = "constant"
         else:
             found[name] = values

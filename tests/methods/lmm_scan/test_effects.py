@@ -115,6 +115,14 @@ def test_no_variation_no_effects() -> None:
     assert got.variance_founders == 0.0
 
 
+def test_founders_that_differ_by_rounding_have_no_effects() -> None:
+    same = np.full((60, 4), 0.25) + np.random.default_rng(1).normal(0, 1e-16, (60, 4))
+    got = founder_effects(fit_null(ONE.y, ONE.covariates), same)
+    assert_array_equal(got.blup, 0.0)
+    assert got.variance_founders == 0.0
+    assert np.isnan(got.blue).all()
+
+
 def test_scale_of_the_trait_is_that_of_effects() -> None:
     base = founder_effects(fit_null(ONE.y, ONE.covariates, ONE.kinships[1]), PLACE)
     big = founder_effects(fit_null(100.0 * ONE.y + 7e4, ONE.covariates, ONE.kinships[1]), PLACE)

@@ -50,6 +50,16 @@ def test_kinship_of_one_chromosome_without_itself_is_none() -> None:
 
 
 @pytest.mark.parametrize("criterion", ["reml", "ml"])
+@pytest.mark.parametrize("matrix", [np.full((60, 60), 0.25), 0.5 * np.eye(60)], ids=["all", "self"])
+def test_lines_that_are_all_equally_related_share_nothing(matrix: Any, criterion: Any) -> None:
+    """No share of such a kinship changes the likelihood beside an intercept."""
+    noise = np.random.default_rng(1).normal(0, 1e-16, (60, 60))
+    null = fit_null(ONE.y, ONE.covariates, matrix + noise + noise.T, criterion=criterion)
+    assert null.heritability == 0.0
+    assert null.rss == pytest.approx(fit_null(ONE.y, ONE.covariates).rss, rel=1e-10)
+
+
+@pytest.mark.parametrize("criterion", ["reml", "ml"])
 @pytest.mark.parametrize("choice", ["loco", "overall", "none"])
 def test_scan_is_the_textbook_one(choice: Any, criterion: Any) -> None:
     one = population(families=0)

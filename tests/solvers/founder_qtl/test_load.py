@@ -128,6 +128,10 @@ BROKEN = {
         _without(TRAITS, "phenotype"),
         "phenotypes.tsv.gz, column 'phenotype': expected a column of this name (or trait, y)",
     ),
+    "a phenotype that has no square": (
+        _cell(TRAITS, 5, "phenotype", 1e300),
+        "column 'phenotype', row 7: found 1e+300, expected a number at least -1e+100",
+    ),
     "phenotype in words": (_cell(TRAITS, 5, "phenotype", "tall"), "row 7: found 'tall'"),
     "no genotypes": (
         _key("genotypes", "probabilities"),
@@ -290,10 +294,13 @@ def test_batches_are_names(made: Made, tmp_path: Path) -> None:
 def test_covariates_are_columns_of_numbers(made: Made, tmp_path: Path) -> None:
     frame = made.tables[TRAITS].assign(comment="ok", dose=3.0, empty=np.nan)
     frame["mixed"] = ["1", "2", "many"] * 4
+    frame["huge"] = 1e200 * np.arange(12)
+    frame["late"] = np.where(frame["phenotype"].isna(), 7.0, np.nan)
     study = load(opened(tmp_path, {**made.tables, TRAITS: frame}))
     assert sorted(study.covariates) == ["cov0", "cov1"]
     reasons = {"comment": "not all numbers", "mixed": "not all numbers"}
-    assert study.ignored == {**reasons, "dose": "constant", "empty": "empty"}
+    reasons |= {"huge": "not all numbers", "late": "empty", "empty": "empty"}
+    assert study.ignored == {**reasons, "dose": "constant"}
 
 
 def test_as_many_lines_as_markers(tmp_path: Path) -> None:

@@ -169,7 +169,10 @@ def test_covariates_that_batches_explain_are_left_out(
 def test_missing_batches_and_covariates_lose_no_line(made: Made, tmp_path: Path) -> None:
     tables = with_cell(made.tables, TRAITS, 3, "batch", np.nan)
     tables = with_cell(with_cell(tables, TRAITS, 8, "batch", np.nan), TRAITS, 4, "cov0", np.nan)
+    tables = with_table(tables, TRAITS, lambda f: f.assign(comment="ok"))
     outcome = solved(tmp_path, tables)
+    assert "1 column of phenotypes set aside: comment (not all numbers)" in outcome.reasoning
+    assert "missing covariates are the mean of the others: cov0 (1)" in outcome.reasoning
     assert passes(outcome, made)
     assert outcome.diagnostics["lines_in_model"] == 197
     assert "of no batch form one of their own" in outcome.reasoning
@@ -240,6 +243,16 @@ def test_a_constant_phenotype_maps_nowhere(made: Made, tmp_path: Path) -> None:
 def test_few_lines_tell_eight_founders_nothing(tmp_path: Path) -> None:
     tables = make(1, replace(CLEAN, lines=12)).tables
     with pytest.raises(AnalysisError, match=r"^\d+ lines have calls and a phenotype: too few"):
+        solved(tmp_path, tables)
+
+
+@pytest.mark.parametrize("unknown", [1, None], ids=["alike", "not called"])
+def test_founders_that_are_alike_are_not_mapped(
+    made: Made, tmp_path: Path, unknown: int | None
+) -> None:
+    alike = dict.fromkeys((f"F{k}" for k in range(1, 9)), unknown)
+    tables = with_table(made.tables, ALLELES, lambda f: f.assign(**alike))
+    with pytest.raises(AnalysisError, match="the same founder probabilities along chromosome 1"):
         solved(tmp_path, tables)
 
 

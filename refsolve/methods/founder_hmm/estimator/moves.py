@@ -108,7 +108,7 @@ def best_patterns(
 ) -> Marks:
     """The same of patterns of five neighbours, around doubtful markers (M,)."""
     moves: list[Move] = []
-    bits = 1 + np.flatnonzero(np.ones(WINDOW - 1))
+    bits = np.arange(1, WINDOW)
     for where, anchors, gain in map_(_patterns, _tasks(genotypes, fit, WINDOW, doubtful)):
         for a, p in np.argwhere(gain > threshold):
             behind = bits[(p >> (bits - 1)) & 1 == 1]

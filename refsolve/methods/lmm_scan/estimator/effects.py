@@ -19,6 +19,7 @@ from refsolve.methods.lmm_scan.model.null import NullModel
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTHING = 1e-12  # squared length, relative to the columns, that covariates leave by rounding
 UNTOLD = 1e-9  # squared length, relative to the longest, of a direction that lines do not show
 ESTIMABLE = 1e-6  # part of a contrast that may lie along such directions
 DRAWS = 20_000
@@ -214,7 +215,9 @@ def _system(null: NullModel, known: FloatArray) -> _System:
     columns = null.weight[:, None] * null.rotation.turned(known)
     free = columns - null.basis @ (null.basis.T @ columns)
     values, vectors = np.linalg.eigh(free.T @ free)
-    return _System(columns, np.maximum(values, 0.0), vectors, vectors.T @ (free.T @ null.error))
+    left = values > NOTHING * float((columns**2).sum())
+    along = vectors.T @ (free.T @ null.error)
+    return _System(columns, np.where(left, values, 0.0), vectors, np.where(left, along, 0.0))
 
 
 def _fixed(null: NullModel, system: _System) -> tuple[FloatArray, FloatArray]:

@@ -27,14 +27,15 @@ ROUNDS = 3  # of moving every QTL beside the others
 
 @dataclass(frozen=True, slots=True)
 class QtlModel(Result):
-    """QTL that are each significant beside the others.
+    """QTL that were found one after the other, each at its best place beside the others.
 
     Attributes
     ----------
     peaks
         Position, LOD and intervals of each, given all others; in the order of their discovery.
     history
-        Largest LOD beside the QTL known at each step; the last is the one that was not enough.
+        Largest LOD beside the QTL known at each step; the last is the one that was not enough, or
+        that would have been one QTL too many.
     threshold
         Smallest LOD that was enough.
     design

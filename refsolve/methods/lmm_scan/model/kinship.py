@@ -33,10 +33,9 @@ def loco_kinship(genome: Genome) -> FloatArray:
     A variant on a chromosome would otherwise be tested against itself. With a single chromosome
     nothing is left, and the kinship is zero.
 
-    From a short genome it is a noisy copy of the pedigree: traits that run in families exceeded the
-    5 % threshold of a chromosome in 10 to 20 % with 5 Morgans left, 10 % with 19 Morgans, and 6 %
-    with the pedigree's own matrix (200 lines of 50 families, 40 % of the variance between them).
-    Where the pedigree is known, pass its matrix to `scan`.
+    From a short genome it is a noisy copy of the pedigree, and traits that run in families exceed a
+    threshold too often; the page of this method shows how often, and that the pedigree's own matrix
+    does not. Where the pedigree is known, pass that to `scan`.
 
     Parameters
     ----------

@@ -21,6 +21,8 @@ Criterion = Literal["reml", "ml"]
 COARSE = 12  # intervals of the variance share that are searched first
 EXPLAINED = 1e-20  # share of a phenotype's squares below which nothing is left
 NEGATIVE = 1e-6  # eigenvalue, relative to the largest, that rounding may leave below zero
+ROUNDING = 1e-13  # eigenvalue, relative to the largest, that is none
+UNMOVED = 1e-9  # log-likelihood that rounding may gain
 FLAT = 1e-10  # largest entry of a kinship that is none
 
 
@@ -225,7 +227,7 @@ def fit_trait(y: FloatArray, rotated: Rotation, criterion: Criterion, trait: str
         share, h2 = 0.0, np.nan
         value = log_likelihood(0.0, rotated.values, rotated.basis, plain, restricted)
     else:
-        share, value = best_share(rotated.values, rotated.basis, plain, restricted, COARSE)
+        share, value = _share(rotated, plain, restricted)
         h2 = share
     weight = 1.0 / np.sqrt(share * rotated.values + 1.0 - share)
     basis = np.linalg.qr(weight[:, None] * rotated.basis)[0]
@@ -249,6 +251,14 @@ def fit_trait(y: FloatArray, rotated: Rotation, criterion: Criterion, trait: str
         level=level,
         rss=rss,
     )
+
+
+def _share(rotated: Rotation, plain: FloatArray, restricted: bool) -> tuple[float, float]:
+    """Likeliest share and its log-likelihood; none where a share makes no difference."""
+    given = (rotated.values, rotated.basis, plain, restricted)
+    share, value = best_share(*given, COARSE)
+    without = log_likelihood(0.0, *given)
+    return (share, value) if value > without + UNMOVED else (0.0, without)
 
 
 def group_by_lines(phenotypes: FloatArray) -> list[tuple[IntArray, IntArray]]:
@@ -301,8 +311,8 @@ def _eigen(
             f"kinship has the eigenvalue {values[0] / 2.0:.3g}; expected none below zero; compute"
             " it from probabilities"
         )
-    # Rounding leaves eigenvalues of zero slightly negative, and their weights infinite.
-    return np.asarray(vectors), np.asarray(np.maximum(values, 0.0))
+    # Rounding leaves eigenvalues of zero beside it, where a share near one has weights that differ.
+    return np.asarray(vectors), np.where(values > ROUNDING * values[-1], values, 0.0)
 
 
 def _plain(y: FloatArray, rotated: Rotation, trait: str) -> tuple[FloatArray, FloatArray]:
