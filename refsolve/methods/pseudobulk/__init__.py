@@ -1,0 +1,1 @@
+"""Differential expression with donors as replicates."""
