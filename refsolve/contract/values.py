@@ -69,8 +69,8 @@ def _as_type_of(default: Any, value: Any, where: str) -> Any:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
                 str(value).lower()
             ]
-        if kind is str and isinstance(value, str):
-            return str(value)
+        if kind is str and not isinstance(value, bool):
+            return str(value) if isinstance(value, str) else str(operator.index(value))
         if kind is int and not isinstance(value, bool):
             return int(value) if isinstance(value, str) else operator.index(value)
         if kind is float and not isinstance(value, bool):

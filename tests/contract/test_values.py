@@ -38,6 +38,7 @@ def test_a_value_and_its_text_are_the_same(values):
         ("flip", np.bool_(True), True),
         ("flip", 0, False),
         ("name", np.str_("b"), "b"),
+        ("name", 17, "17"),
     ],
 )
 def test_values_become_those_of_python(key, given_, value):
@@ -62,7 +63,8 @@ def test_values_become_those_of_python(key, given_, value):
         ("rate", 10**400),
         ("flip", "maybe"),
         ("flip", 2),
-        ("name", 3),
+        ("name", 3.5),
+        ("name", True),
     ],
 )
 def test_values_of_another_type_are_refused(key, value):
