@@ -29,7 +29,8 @@ X\beta + \log N f`.
 
 (6) Adjusted profile likelihood :math:`\ell(\hat\beta_\phi,\phi) - \tfrac12\log\det X'WX`,
 :math:`W = \mathrm{diag}\{\mu/(1+\phi\mu)\}`. Counts whose mean runs to zero leave it together with
-the coefficients that only they inform; the value changes by a constant.
+the coefficients that only they inform; the value changes by a constant. It is zero where
+as many coefficients are left as counts.
 
 Shared dispersions
 ------------------

@@ -66,14 +66,18 @@ def adjusted_profile(y: Array, x: Array, offset: Array, phi: float) -> float:
     """Log-likelihood at the fit less half the log determinant of the information, eq. (6).
 
     Counts whose mean vanishes say nothing about the rest: they and the coefficients that only
-    they inform are left out, which changes the value by a constant.
+    they inform are left out, which changes the value by a constant. Where as many coefficients are
+    left as counts, nothing is known of the dispersion and the value is zero.
     """
     _, mu = fit(y, x, offset, phi)
     kept = mu > VANISHED
-    value = log_likelihood(y[kept], mu[kept], phi)
     if not kept.any():
-        return value
+        return 0.0
     _, singular, basis = np.linalg.svd(x[kept], full_matrices=False)
-    estimable = x[kept] @ basis[singular > 1e-10 * singular[0]].T
+    rank = int((singular > 1e-10 * singular[0]).sum())
+    if rank == kept.sum():
+        return 0.0
+    estimable = x[kept] @ basis[:rank].T
     information = (estimable.T * working_weights(mu[kept], phi)) @ estimable
+    value = log_likelihood(y[kept], mu[kept], phi)
     return value - 0.5 * float(np.linalg.slogdet(information)[1])

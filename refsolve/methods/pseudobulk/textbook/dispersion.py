@@ -28,7 +28,7 @@ def local_mean(values: Array, covariate: Array, share: float) -> Array:
     bandwidths; straight lines between.
     """
     n = covariate.size
-    nearest = int(np.floor(n * share))
+    nearest = int(np.floor(n * share * (1.0 + 1e-12)))
     fitted: dict[float, tuple[Array, float]] = {}
 
     def fit(at: float) -> float:

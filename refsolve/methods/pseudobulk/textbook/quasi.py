@@ -51,11 +51,13 @@ def estimate_dispersions(counts: Array, x: Array, library: Array, least: float =
     df = np.array([shared.residual_df(y, m, x) for y, m in zip(counts[used], mu, strict=True)])
     variance = np.where(df > 0, deviance / np.maximum(df, 1), 0.0)
     _, prior = shared.scaled_f(variance, df.astype(float), abundance[used])
-    weight = prior / (x.shape[0] - x.shape[1])
     own = trend.copy()
-    own[used] = [
-        shared.SCALE * 2.0 ** shared.maximum(shared.GRID, row) for row in grid + weight * near
-    ]
+    if np.isfinite(prior):  # otherwise no gene differs from the trend
+        weight = prior / (x.shape[0] - x.shape[1])
+        shared_profile = grid + weight * near
+        own[used] = [
+            shared.SCALE * 2.0 ** shared.maximum(shared.GRID, row) for row in shared_profile
+        ]
     return Dispersions(common, trend, own, prior, abundance)
 
 
