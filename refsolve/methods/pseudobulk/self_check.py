@@ -64,12 +64,12 @@ def _sums() -> Array:
 
 
 def _not_counts() -> float:
-    return abs(aggregate.not_counts(np.array([0.0, 1.0, 2.5, -1.0])) - 2.0)
+    return abs(aggregate.not_counts(np.array([0.0, 1.0, 2.5, -1.0], np.float32)) - 2.0)
 
 
 def _add_rows() -> float:
     m, out, order = csr_array(CELLS), np.zeros((4, 6)), np.argsort(SAMPLE, kind="stable")
-    aggregate.add_rows(m.data, m.indices, m.indptr, order, SAMPLE, ONES, out)
+    aggregate.add_rows(m.data.astype(np.float32), m.indices, m.indptr, order, SAMPLE, ONES, out)
     return gap(out, _sums())
 
 
