@@ -49,6 +49,8 @@ def test_strength_and_both_errors_are_the_textbook_ones() -> None:
     assert_allclose(np.mean(between.interval), between.value)
     assert np.diff(between.interval_expected) < np.diff(between.interval)
     assert got.mean_of("case") == got.mean[0]
+    assert_allclose(got.interval()[:, 1] - got.mean, 1.959963984540054 * got.se, rtol=1e-9)
+    assert_allclose(got.interval(0.5).mean(axis=1), got.mean)
     assert np.isnan(got.se_between).all()
 
 

@@ -75,6 +75,17 @@ class LoopStrength(Result):
         """
         return float(self.mean[_position(self, condition)])
 
+    def interval(self, confidence: float = 0.95) -> FloatArray:
+        """Ends (C, 2) of the interval of every mean, with the errors of expected and counts.
+
+        Parameters
+        ----------
+        confidence
+            Probability that it holds the true log2 ratio of means.
+        """
+        half = float(ndtri(0.5 + 0.5 * open_unit(confidence, "confidence"))) * self.se
+        return np.column_stack([self.mean - half, self.mean + half])
+
 
 @dataclass(frozen=True, slots=True)
 class Difference(Result):

@@ -44,7 +44,7 @@ class PairCells(Result):
     condition
         Condition of every sample (S,).
     left_out
-        Contacts of masked bins, other distances, and other chromosomes, by sample (S,).
+        Contacts of masked bins, targets, other distances, and other chromosomes, by sample (S,).
     """
 
     distance: IntArray
@@ -108,6 +108,7 @@ def aggregate_pairs(
     longest: int,
     shortest: int = 1,
     masked: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
     n_classes: int = 10,
 ) -> PairCells:
     """Collect the pixels of every sample, read chunk by chunk, and all pairs without contacts.
@@ -126,6 +127,8 @@ def aggregate_pairs(
         Distances in bins that enter.
     masked
         Bins that are left out by condition (C, B), or in all of them (B,).
+    targets
+        Pixels (L, 2) that are left out, such as loops that are to be judged.
     n_classes
         Largest number of classes of bins; covariates are constant within a class.
     """
@@ -138,9 +141,12 @@ def aggregate_pairs(
     by_condition = [np.where(m, -1, classes) for m in out]
     size = len(centre)
     pairs = np.stack([glm.count_pairs(c, end, shortest, longest, size) for c in by_condition])
+    out_of_fit = _ordered(targets, classes.size)
+    for number, own in zip(pairs, by_condition, strict=True):
+        number -= _cells_of(out_of_fit, own, end, shortest, number.shape)
     codes = [order.index(c) for c in named]
     pixels = [
-        _contacts(chunks, by_condition[c], end, shortest, pairs.shape[1:])
+        _contacts(chunks, by_condition[c], end, shortest, pairs.shape[1:], out_of_fit)
         for chunks, c in zip(samples, codes, strict=True)
     ]
     keep = np.any(pairs > 0.0, axis=0)
@@ -166,9 +172,34 @@ class _Contacts:
     left_out: float
 
 
+def _ordered(targets: ArrayLike | None, n_bins: int) -> IntArray:
+    """Distinct pixels (L, 2), the bin that comes first first."""
+    if targets is None:
+        return np.zeros((0, 2), dtype=np.int64)
+    pixels = bin_numbers(np.asarray(targets).reshape(-1), "targets", n_bins).reshape(-1, 2)
+    return np.unique(np.sort(pixels, axis=1), axis=0)
+
+
+def _cells_of(
+    pixels: IntArray, classes: IntArray, end: IntArray, shortest: int, shape: tuple[int, ...]
+) -> FloatArray:
+    """Number of these pixels in every cell."""
+    out, seen = np.zeros(shape), np.zeros(2)
+    first, second = (np.ascontiguousarray(column) for column in pixels.T)
+    glm.add_contacts(first, second, np.ones(first.size), classes, end, shortest, out, seen)
+    return out
+
+
 def _contacts(
-    chunks: Iterable[Chunk], classes: IntArray, end: IntArray, shortest: int, shape: tuple[int, ...]
+    chunks: Iterable[Chunk],
+    classes: IntArray,
+    end: IntArray,
+    shortest: int,
+    shape: tuple[int, ...],
+    out_of_fit: IntArray,
 ) -> _Contacts:
+    size = classes.size
+    keys = out_of_fit[:, 0] * size + out_of_fit[:, 1]
     totals, histogram, left = np.zeros(shape), np.zeros(1), 0.0
     for first, second, number in chunks:
         bin1, bin2 = (
@@ -182,6 +213,10 @@ def _contacts(
                 "give one of each per pixel"
             )
         refuse_uncountable(count, "count")
+        if keys.size:
+            target = np.isin(np.minimum(bin1, bin2) * size + np.maximum(bin1, bin2), keys)
+            left += float(count[target].sum())
+            bin1, bin2, count = bin1[~target], bin2[~target], count[~target]
         top = int(count.max(initial=0.0)) + 1
         histogram = np.concatenate([histogram, np.zeros(max(0, top - histogram.size))])
         left += glm.add_contacts(bin1, bin2, count, classes, end, shortest, totals, histogram)
