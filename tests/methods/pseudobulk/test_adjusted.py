@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import digamma, polygamma
 
-from refsolve.methods.pseudobulk import fit_quasi, quasi_test
+from refsolve.methods.pseudobulk import differential_expression, fit_quasi, quasi_test
 from refsolve.methods.pseudobulk.model.deviance import leverage, unit_moments
 from refsolve.methods.pseudobulk.model.regression import fit_genes
 from refsolve.methods.pseudobulk.textbook import counts as nb
@@ -82,3 +82,14 @@ def test_other_forms_are_unknown() -> None:
     y, size = drawn(5.0)
     with pytest.raises(ValueError, match="form = 'new' is not known"):
         fit_quasi(y, X, size, form="new")
+
+
+def test_one_call_takes_the_form() -> None:
+    y, _ = drawn(30.0)
+    both = [
+        differential_expression(y, X, form=form, filtering=False) for form in ("legacy", "adjusted")
+    ]
+    size = both[1].normalisation.effective
+    alone = quasi_test(fit_quasi(y[both[1].tested], X, size, form="adjusted"))
+    np.testing.assert_allclose(both[1].result.p, alone.p, rtol=1e-12)
+    assert not np.allclose(both[0].result.p, both[1].result.p)

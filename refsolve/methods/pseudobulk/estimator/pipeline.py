@@ -77,6 +77,7 @@ def differential_expression(
     contrast: str | ArrayLike | None = None,
     *,
     test: str = "quasi",
+    form: str = "legacy",
     normalisation: str = "tmm",
     filtering: bool = True,
     genes: Sequence[Any] | None = None,
@@ -94,6 +95,8 @@ def differential_expression(
         Name of a column, "a - b", numbers, or None for the condition of the design.
     test
         "quasi" (F test) or "likelihood_ratio" (at each gene's own dispersion).
+    form
+        Form of the quasi-likelihood, "legacy" or "adjusted", as in `QuasiFit`.
     normalisation
         Method of `normalise`.
     filtering
@@ -138,7 +141,7 @@ def differential_expression(
     sizes = normalise(some, normalisation)
     shared = estimate_dispersions(some, plan, sizes.effective)
     if test == "quasi":
-        fit = fit_quasi(some, plan, sizes.effective, dispersions=shared)
+        fit = fit_quasi(some, plan, sizes.effective, dispersions=shared, form=form)
         found = quasi_test(fit, contrast, level=level)
     else:
         found = likelihood_ratio_test(
