@@ -50,7 +50,7 @@ class DifferentialExpression(Result):
 
     result: ExpressionTest
     tested: IntArray
-    genes: NDArray[np.object_]
+    genes: NDArray[Any]
     filter: GeneFilter
     normalisation: Normalisation
     dispersions: DispersionFit

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from refsolve.core.check import FloatArray, IntArray
 from refsolve.core.result import Result
 
-ObjectArray = NDArray[np.object_]
+ObjectArray = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
