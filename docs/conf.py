@@ -14,7 +14,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import docstrings  # noqa: E402
 import fragments  # noqa: E402
 import freshness  # noqa: E402
-from sphinx.domains.python import PyObject  # noqa: E402
 from sphinx.util.inspect import TypeAliasForwardRef  # noqa: E402
 
 import refsolve  # noqa: E402
@@ -99,15 +98,7 @@ html_copy_source = False
 templates_path = []
 
 
-def fields_link_to_nothing():
-    """A field of a class is no reference to whatever else has its name."""
-    for kind in PyObject.doc_field_types:
-        if kind.name == "variable":
-            kind.rolename = ""
-
-
 def setup(app):
-    fields_link_to_nothing()
     app.connect("builder-inited", lambda app: fragments.write_all())
     app.connect("env-get-outdated", lambda app, env, *changes: env.found_docs if STALE else [])
     app.connect("autodoc-process-docstring", docstrings.before_napoleon, priority=100)
