@@ -59,6 +59,7 @@ def test_leverages_of_a_gene_sum_to_its_coefficients() -> None:
     assert h.max() <= 1.0 + 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean", [1.5, 5.0])
 def test_small_counts_keep_their_level(mean: float) -> None:
     y, size = drawn(mean)
@@ -71,6 +72,7 @@ def test_small_counts_keep_their_level(mean: float) -> None:
     assert np.unique(adjusted.trend).size == 1
 
 
+@pytest.mark.slow
 def test_many_counts_are_judged_alike() -> None:
     y, size = drawn(300.0)
     p = [quasi_test(fit_quasi(y, X, size, form=form)).p for form in ("legacy", "adjusted")]
@@ -84,6 +86,7 @@ def test_other_forms_are_unknown() -> None:
         fit_quasi(y, X, size, form="new")
 
 
+@pytest.mark.slow
 def test_one_call_takes_the_form() -> None:
     y, _ = drawn(30.0)
     both = [

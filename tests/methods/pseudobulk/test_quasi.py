@@ -56,6 +56,7 @@ def drawn(
     return rng.poisson(rate).astype(np.float64), x, size * 1e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_dispersions_are_the_stored_ones(name: str) -> None:
     y, stored = counts(name)[kept(name)], table(f"{name}_edger_filt_plain")
@@ -81,6 +82,7 @@ def test_p_values_are_the_stored_ones(name: str) -> None:
     assert gap.max() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_the_whole_way_from_counts_is_near_the_stored_one(name: str) -> None:
     stored = table(f"{name}_edger_filt_plain")
@@ -203,6 +205,7 @@ def test_one_residual_degree_of_freedom_and_poisson_counts() -> None:
     assert (found.p[below] >= poisson.p[below] - 1e-12).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_p_values_are_uniform_and_intervals_cover_when_nothing_differs(seed: int) -> None:
     y, x, size = drawn(1500, seed=seed)
@@ -222,6 +225,7 @@ def test_poisson_calls_what_donors_do_by_themselves() -> None:
     np.testing.assert_allclose(poisson.p, chi2.sf(poisson.statistic, 1), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_dispersion_is_found() -> None:
     y, x, size = drawn(1500, dispersion=0.15)
     found = estimate_dispersions(y, x, size)
