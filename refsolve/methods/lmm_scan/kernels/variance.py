@@ -18,7 +18,6 @@ Array = NDArray[np.float64]
 DEPENDENT = 1e-12  # squared length, of its own, that is left of a column explained by others
 ROUNDING = 2.2e-16  # share of squares below which nothing is left
 HIGHEST = 1.0 - 1e-9  # share; at one an eigenvalue of zero has no finite weight
-COARSE = 12  # first values of the share
 STEPS = 60
 SHARE_DIGITS = 1e-9
 GOLDEN = 0.3819660112501051
