@@ -54,10 +54,11 @@ def test_abundance(name: str) -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_dispersions_from_the_first_step_to_the_last(name: str) -> None:
     y, stored = counts(name)[kept(name)], table(f"{name}_edger_filt_plain")
+    close = {"batch": 1e-3, "paired": 1e-4}[name]  # an outlier of `batch` stops the peer early
     found = quasi.estimate_dispersions(y, design(name), library(y))
     assert found.common == pytest.approx(stored["common"][0], rel=1e-4)
-    np.testing.assert_allclose(found.trend, stored["trended"], rtol=1e-3)
-    np.testing.assert_allclose(found.tagwise, stored["tagwise"], rtol=1e-3)
+    np.testing.assert_allclose(found.trend, stored["trended"], rtol=close)
+    np.testing.assert_allclose(found.tagwise, stored["tagwise"], rtol=close)
     assert found.prior_df == pytest.approx(stored["prior.df.disp"][0], rel=1e-4)
 
 
