@@ -6,6 +6,8 @@ import re
 
 MARK = "UNTYPED"
 ENDS_IN_UNDERSCORE = re.compile(r"^(:\w+ \w+)_:")
+SEVERAL = re.compile(r"^:ivar (\w+(?:, \w+)+):")
+BREAK = "\u200b"  # a place to break a line that is no space
 OPTION = re.compile(r"(?<![\w`-])--[a-z][a-z-]*")
 
 
@@ -24,8 +26,12 @@ def before_napoleon(
 def after_napoleon(
     app: object, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
-    """Remove the mark; autodoc then adds the annotation. `map_` is a name, not a reference."""
+    """Remove the mark; autodoc then adds the annotation. `map_` is a name, not a reference.
+
+    Of several fields with one description all but the last would be taken for a type.
+    """
     kept = [line for line in lines if line.strip() != f":rtype: {MARK}"]
+    kept = [SEVERAL.sub(lambda m: f":ivar {m[1].replace(', ', ',' + BREAK)}:", k) for k in kept]
     lines[:] = [ENDS_IN_UNDERSCORE.sub(r"\1\_:", line) for line in kept]
 
 

@@ -31,6 +31,10 @@ def write_all() -> None:
         _write(f"benchmarks.{kind}", benchmark(kind))
 
 
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
 def contract(described: dict[str, Any]) -> str:
     """Question, files, parameters and answer."""
     lines = [*(f"> {line}" for line in described["question"].strip().splitlines()), ""]
@@ -46,7 +50,7 @@ def contract(described: dict[str, Any]) -> str:
                 lines += [*markdown(head, map(_matrix, form["matrices"])), ""]
     if described["parameters"]:
         rows = [
-            (f"`{p['key']}`", f"{p['value']:g}", p["description"]) for p in described["parameters"]
+            (f"`{p['key']}`", _plain(p["value"]), p["description"]) for p in described["parameters"]
         ]
         lines += ["Given with the question:", ""]
         lines += [*markdown(("parameter", "value", "meaning"), rows), ""]

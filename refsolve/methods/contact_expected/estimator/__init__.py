@@ -1,0 +1,1 @@
+"""Expected contacts, balancing, pile-ups, and the fits of background, stripes and loops."""

@@ -1,0 +1,1 @@
+"""Compiled kernels: `diagonals` (distances), `balance` (weights), `pileup` (windows), `glm`."""

@@ -1,0 +1,1 @@
+"""Data of the analysis: contacts, regions, masks, tables of samples, and the likelihood."""

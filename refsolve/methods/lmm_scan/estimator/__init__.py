@@ -1,0 +1,1 @@
+"""Genome scans, peaks with their intervals, founder effects, permutations, and several QTL."""

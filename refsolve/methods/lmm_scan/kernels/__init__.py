@@ -1,0 +1,1 @@
+"""Compiled kernels: `variance` (share of the kinship), `positions` (founder columns)."""

@@ -1,0 +1,1 @@
+"""Probabilities along the genome, kinship, covariates, and the model without founder effects."""

@@ -1,0 +1,1 @@
+"""Compiled kernels: `lanes` (exp, log, lgamma), `counts` (fits), `profiles`, `aggregate` (sums)."""

@@ -1,0 +1,1 @@
+"""What the estimators share: samples, designs, fits of many genes, trends, variances."""
