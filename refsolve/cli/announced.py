@@ -1,4 +1,4 @@
-"""What methods announce by a file of a fixed name: `self_check.py` and `workloads.py`."""
+"""What methods announce by a module of a fixed name: `self_check` and `workloads`."""
 
 from __future__ import annotations
 
@@ -45,15 +45,17 @@ class Check:
         return self.error <= self.tolerance
 
 
-def methods_with(file: str) -> list[str]:
-    """Methods that have a file of this name.
+def methods_with(module: str) -> list[str]:
+    """Methods that have a module of this name, which is a file or a folder.
 
     Parameters
     ----------
-    file
-        Name without suffix.
+    module
+        Its name.
     """
-    return sorted(path.parent.name for path in METHODS.glob(f"*/{file}.py"))
+    files = METHODS.glob(f"*/{module}.py")
+    folders = (path.parent for path in METHODS.glob(f"*/{module}/__init__.py"))
+    return sorted(path.parent.name for path in (*files, *folders))
 
 
 def workloads(method: str) -> list[Workload]:
