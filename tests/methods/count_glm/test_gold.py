@@ -1,14 +1,17 @@
-"""The textbook against stored values of statsmodels 0.15.0, jaxQTL 0.3.1, quasar and lme4."""
+"""Textbook and estimators against stored values of statsmodels, jaxQTL, quasar and lme4."""
 
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from refsolve.methods.count_glm import fit_counts, fit_donors
 from refsolve.methods.count_glm.textbook import likelihood, mixed, testing
 
 GOLD = Path(__file__).parents[2] / "gold" / "ambient_count_glm"
@@ -91,17 +94,95 @@ def test_the_sign_of_a_peer_is_that_of_the_other_allele() -> None:
     assert np.corrcoef(np.log10(both["pvalue_x"]), np.log10(both["pvalue_y"]))[0, 1] > 0.99
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("nodes, model", [(1, "glmer_poisson_nAGQ1"), (10, "glmer_poisson_nAGQ10")])
-def test_donor_intercepts_from_totals(nodes: int, model: str) -> None:
-    with np.load(GOLD / "glmm_small" / "glmm.npz") as data:
-        y, donor, g, batch, s = (data[k] for k in ("y", "donor", "g", "batch", "s"))
-    x = np.column_stack([np.ones(y.size), g, *(batch == b for b in range(1, 5))]).astype(float)
-    total, rows, exposure, ambient = mixed.totals(y * 1.0, x, s, np.zeros(y.size), donor)
+@cache
+def generator() -> ModuleType:
+    spec = spec_from_file_location("gen_b", GOLD / "generator" / "gen_b.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def cells(size: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Counts, covariates, exposure and donors of 2,000 stored or 20,000 generated cells."""
+    if size == "small":
+        with np.load(GOLD / "glmm_small" / "glmm.npz") as stored:
+            data = {name: stored[name] for name in stored.files}
+    else:
+        data = generator().glmm(2)
+    y, batch = data["y"] * 1.0, data["batch"]
+    x = np.column_stack([np.ones(y.size), data["g"], *(batch == b for b in range(1, 5))])
+    return y, x.astype(float), data["s"], data["donor"].astype(np.int64)
+
+
+def glmer(size: str, nodes: int) -> pd.DataFrame:
+    known = pd.read_csv(GOLD / f"out_glmm_{size}.csv").set_index("model")
+    return known.loc[f"glmer_poisson_nAGQ{nodes}"].set_index("term")
+
+
+def test_the_generator_makes_the_stored_cells() -> None:
+    y, _, exposure, donor = cells("small")
+    again = generator().glmm(5, C=20)
+    np.testing.assert_array_equal(again["y"], y)
+    np.testing.assert_array_equal(again["s"], exposure)
+    np.testing.assert_array_equal(again["donor"], donor)
+
+
+@pytest.mark.parametrize("size, tolerance", [("small", 2e-4), ("20k", 5e-5)])
+@pytest.mark.parametrize("nodes", [1, 10])
+def test_donor_intercepts_from_totals(size: str, nodes: int, tolerance: float) -> None:
+    y, x, s, donor = cells(size)
+    total, rows, exposure, ambient = mixed.totals(y, x, s, np.zeros(y.size), donor)
     found = mixed.fit_mixed(total, rows, exposure, ambient, np.arange(total.size), nodes=nodes)
-    known = pd.read_csv(GOLD / "out_glmm_small.csv").query("model == @model").set_index("term")
-    np.testing.assert_allclose(found.beta, known["est"].to_numpy()[:6], rtol=0, atol=2e-4)
+    known = glmer(size, nodes)
+    np.testing.assert_allclose(found.beta, known["est"].to_numpy()[:6], rtol=0, atol=tolerance)
     assert found.sd == pytest.approx(known.loc["sd_donor", "est"], abs=1e-4)
     if nodes > 1:
         se = np.sqrt(np.diag(found.covariance))
         np.testing.assert_allclose(se, known["se"].to_numpy()[:6], rtol=0, atol=1e-4)
+
+
+# --- estimators --------------------------------------------------------------------------------
+
+
+def test_fits_of_donor_totals() -> None:
+    known = pd.read_csv(GOLD / "out_statsmodels_nb.csv")
+    for j in range(20):
+        y, x, exposure, g = gene(j)
+        full = np.column_stack([x, g[int(bulk()["causal"][j])]])
+        poisson = fit_counts(y, full, exposure, family="poisson")
+        assert poisson.effect[-1] == pytest.approx(known["pois_beta"][j], abs=1e-8)
+        assert poisson.se[-1] == pytest.approx(known["pois_se"][j], abs=1e-8)
+        one = fit_counts(y, full, exposure, family="negative_binomial", dispersion="profile")
+        assert one.effect[-1] == pytest.approx(known["nb_beta"][j], abs=1e-6)
+        assert one.dispersion == pytest.approx(known["nb_alpha"][j], abs=1e-6)
+        assert one.log_likelihood == pytest.approx(known["nb_ll"][j], abs=1e-7)
+
+
+@pytest.mark.parametrize("size, tolerance", [("small", 2e-4), ("20k", 5e-5)])
+@pytest.mark.parametrize("nodes", [1, 10])
+def test_donor_intercepts_of_cells(size: str, nodes: int, tolerance: float) -> None:
+    """Sums of donors stand for 20,000 cells."""
+    y, x, exposure, donor = cells(size)
+    found = fit_donors(y, x, exposure, donor, nodes=nodes, spread="ml")
+    assert found.collapsed
+    known = glmer(size, nodes)
+    np.testing.assert_allclose(found.effect, known["est"].to_numpy()[:6], rtol=0, atol=tolerance)
+    assert found.sd == pytest.approx(known.loc["sd_donor", "est"], abs=1e-4)
+    # with one node and few cells the peer's errors are 0.2 % from those of its own likelihood
+    error = 1e-4 if nodes > 1 else 3e-4
+    np.testing.assert_allclose(found.se, known["se"].to_numpy()[:6], rtol=0, atol=error)
+    if nodes == 1:
+        assert found.log_likelihood == pytest.approx(known.loc["logLik", "est"], abs=1e-3)
+
+
+@pytest.mark.parametrize("nodes", [1, 10])
+def test_donor_intercepts_without_sums(nodes: int) -> None:
+    y, x, exposure, donor = cells("small")
+    found = fit_donors(y, x, exposure, donor, nodes=nodes, spread="ml", collapse="never")
+    sums = fit_donors(y, x, exposure, donor, nodes=nodes, spread="ml")
+    np.testing.assert_allclose(found.effect, sums.effect, rtol=0, atol=1e-6)
+    assert found.sd == pytest.approx(sums.sd, abs=1e-6)
+    assert found.log_likelihood == pytest.approx(sums.log_likelihood, abs=1e-4)

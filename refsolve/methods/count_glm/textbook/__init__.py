@@ -12,8 +12,9 @@ Model
 (2) Poisson, or negative binomial with the variance :math:`\mu+\alpha\mu^2`.
 
 (3) :math:`\partial\ell/\partial\eta = m(y-\mu)/\{\mu(1+\alpha\mu)\}`; expected information
-:math:`m^2/\{\mu(1+\alpha\mu)\}`. (The observed one can be negative where :math:`y < A`.) Firth's
-correction maximises :math:`\ell + \tfrac12\log\det X'WX`.
+:math:`m^2/\{\mu(1+\alpha\mu)\}`. (The observed one can be negative where :math:`y < A`.) The
+correction of Firth's type maximises :math:`\ell + \tfrac12\log\det X'WX`; it is Firth's own for
+Poisson counts with :math:`A = 0`, where the link is the canonical one.
 
 (4) :math:`\alpha` maximises the profile likelihood, less :math:`\tfrac12\log\det X'WX` where
 adjusted.
@@ -49,4 +50,21 @@ by maximum likelihood.
 
 (14) Errors of :math:`\rho`: :math:`I^{-1} + I^{-1} \{\sum (\partial\mu/\partial\rho)^2
 \mathrm{se}_\rho^2\, w^2 x x'\} I^{-1}` with :math:`w = m/\{\mu(1+\alpha\mu)\}`.
+
+Native variance
+---------------
+(15) Donors differ in their native rate, and ambient counts are Poisson: the count is the sum of a
+Poisson count of mean :math:`A` and a negative-binomial one of mean :math:`m` (Delaporte's
+distribution), and its variance is :math:`\mu + \alpha m^2`. In (2) the ambient part would vary with
+the donor as well, and contaminated donors count for too little.
+
+(16) Quasi-score :math:`\sum x\,m(y-\mu)/(\mu+\alpha m^2)` and information
+:math:`\sum x x'\,m^2/(\mu+\alpha m^2)`.
+
+(17) :math:`\alpha` makes :math:`\sum (y-\mu)^2/(\mu+\alpha m^2)` equal to its degrees of freedom.
+
+(18) The likelihood takes :math:`\sigma` too small, as if the coefficients were known. With the
+information :math:`I(\sigma^2) = \sum_d X'WX - X'W1\,1'WX/(1'W1+\sigma^{-2})`, at the donors'
+modes, adjusted is the :math:`\sigma^2` at which the slope of the profile log-likelihood is that of
+:math:`\tfrac12\log\det I`, the weights held.
 """

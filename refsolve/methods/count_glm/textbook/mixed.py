@@ -40,6 +40,23 @@ def _pieces(
     return value, native * slope, native * slope + native**2 * bend
 
 
+def modes(
+    y: Array, fixed: Array, exposure: Array, ambient: Array, donor: Index, sd: float, alpha: float
+) -> Array:
+    """Most probable intercept of each donor, by Newton's steps of at most one."""
+    n = int(donor.max()) + 1
+    u = np.zeros(n)
+    for _ in range(200):
+        _, slope, bend = _pieces(y, fixed + u[donor], exposure, ambient, alpha)
+        s = np.bincount(donor, slope, n) - u / sd**2
+        b = np.minimum(np.bincount(donor, bend, n) - 1 / sd**2, -1e-8)
+        step = np.clip(s / -b, -1.0, 1.0)
+        u = u + step
+        if np.abs(step).max() < 1e-12:
+            break
+    return u
+
+
 def marginal(
     y: Array,
     fixed: Array,
@@ -55,16 +72,8 @@ def marginal(
     One node is Laplace's approximation.
     """
     x, w = np.polynomial.hermite.hermgauss(nodes)
-    n, total = int(donor.max()) + 1, 0.0
-    u = np.zeros(n)
-    for _ in range(200):
-        _, slope, bend = _pieces(y, fixed + u[donor], exposure, ambient, alpha)
-        s = np.bincount(donor, slope, n) - u / sd**2
-        b = np.minimum(np.bincount(donor, bend, n) - 1 / sd**2, -1e-8)
-        step = np.clip(s / -b, -1.0, 1.0)
-        u = u + step
-        if np.abs(step).max() < 1e-12:
-            break
+    n = int(donor.max()) + 1
+    u = modes(y, fixed, exposure, ambient, donor, sd, alpha)
     _, _, bend = _pieces(y, fixed + u[donor], exposure, ambient, alpha)
     width = 1.0 / np.sqrt(np.maximum(1 / sd**2 - np.bincount(donor, bend, n), 1e-8))
     logs = np.empty((nodes, n))

@@ -1,0 +1,1 @@
+"""Exposures, designs, fits and tests of counts."""
