@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -24,7 +25,7 @@ def write_atomic(path: Path | str, content: str | bytes) -> Path:
     """
     target = Path(path)
     data = content.encode() if isinstance(content, str) else content
-    name = target.parent / f".{target.name}.{secrets.token_hex(8)}.part"
+    name = _beside(target)
     # The system applies the umask here. Asking for the umask would mean to set it, for all threads.
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -38,3 +39,35 @@ def write_atomic(path: Path | str, content: str | bytes) -> Path:
             os.unlink(name)
         raise
     return target
+
+
+@contextlib.contextmanager
+def renamed(path: Path | str, *, new: bool = False) -> Iterator[Path]:
+    """Name under which another library writes a file that is renamed when all is written.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be; its folder must exist.
+    new
+        There must be no such file yet.
+
+    Yields
+    ------
+    A name beside it. What stands there after an error is removed.
+    """
+    target = Path(path)
+    if new and target.exists():
+        raise FileExistsError(f"{target.name} is there already")
+    part = _beside(target)
+    try:
+        yield part
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _beside(target: Path) -> Path:
+    return target.parent / f".{target.name}.{secrets.token_hex(8)}.part"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from refsolve.core.extras import require
+from refsolve.core.files import renamed
 from refsolve.io.cool import EXTRA, open_cool
 
 _NAMES = ("chrom", "start", "end")
@@ -37,7 +35,7 @@ def write_cool(
         Columns `bin1`, `bin2`, `count`, bin1 <= bin2, in order; or pieces of such a table, one
         after the other, so that it need not fit into memory.
     """
-    with _renamed(Path(path)) as part:
+    with renamed(path) as part:
         _create(str(part), bins, pixels)
     return Path(path)
 
@@ -58,7 +56,7 @@ def write_mcool(
     if not maps:
         raise ValueError("maps is empty; give at least one resolution")
     h5py = require("h5py", EXTRA)
-    with _renamed(Path(path)) as part:
+    with renamed(path) as part:
         for resolution, (bins, pixels) in sorted(maps.items()):
             _create(f"{part}::/resolutions/{int(resolution)}", bins, pixels)
         with h5py.File(part, "r+") as file:
@@ -96,7 +94,7 @@ def write_weights(
     if name in _NAMES:
         raise ValueError(f"name = {name!r} is a column that the map needs; choose another name")
     h5py = require("h5py", EXTRA)
-    with _renamed(cool.path) as part:
+    with renamed(cool.path) as part:
         shutil.copyfile(cool.path, part)
         with h5py.File(part, "r+") as file:
             bins = file[cool.group]["bins"]
@@ -105,19 +103,6 @@ def write_weights(
             column = bins.create_dataset(name, data=values, compression="gzip")
             column.attrs.update({"divisive_weights": False, **(facts or {})})
     return cool.path
-
-
-@contextmanager
-def _renamed(target: Path) -> Iterator[Path]:
-    """A name to write under, renamed to the target when all is written."""
-    part = target.parent / f".{target.name}.{secrets.token_hex(8)}.part"
-    try:
-        yield part
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _create(uri: str, bins: pd.DataFrame, pixels: pd.DataFrame | Iterable[pd.DataFrame]) -> None:

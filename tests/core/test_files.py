@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from refsolve.core import files
-from refsolve.core.files import write_atomic
+from refsolve.core.files import renamed, write_atomic
 
 
 @pytest.mark.parametrize("content", ["β = 1\n", "β".encode(), b"\x00\xff"])
@@ -71,3 +71,29 @@ def test_threads_that_write_at_once_do_not_change_the_umask(tmp_path, monkeypatc
         writer.join()
     assert sorted(os.listdir(tmp_path)) == ["0", "1"]
     assert all(len(set(Path(tmp_path, name).read_text())) == 1 for name in "01")
+
+
+def test_what_another_library_writes_is_renamed_when_it_is_whole(tmp_path):
+    with renamed(tmp_path / "a") as name:
+        name.write_text("new")
+        assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a").read_text() == "new"
+
+    def half():
+        with renamed(tmp_path / "a") as name:
+            name.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+    assert (tmp_path / "a").read_text() == "new"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_new_file_replaces_none(tmp_path):
+    (tmp_path / "a").touch()
+    with (
+        pytest.raises(FileExistsError, match="a is there already"),
+        renamed(tmp_path / "a", new=True),
+    ):
+        pass
