@@ -13,7 +13,9 @@ empty droplets around :math:`a` over its degrees of freedom.
 
 (3) On log total against log rank, the *inflection* is the steepest fall, and the *knee* the point
 before it that lies farthest above the straight line from the largest droplet to the inflection. A
-droplet is empty when its multinomial probability under :math:`a` is not unusual.
+droplet is empty when its probability under :math:`a` is not unusual. Droplets' own profiles may
+vary as Dirichlet variables with the parameters :math:`\alpha a_g`: then
+:math:`\phi = (N+\alpha)/(1+\alpha)`, and the larger a droplet, the less multinomial it is.
 
 Contamination
 -------------
@@ -56,4 +58,18 @@ it makes; the widest has at least two values on both sides.
 (14) Its p value is the share of samples of one normal distribution with a gap as wide.
 
 (15) Mixture of two normal distributions by expectation and maximisation.
+
+(16) Two groups are as separate as the distance of their means over the standard deviation within
+them, the smaller of this on the values and on their square roots; the best cut has a tenth of the
+values, and two, on both sides. Where values have errors, :math:`1/(\tau^2+\mathrm{se}^2)` weighs
+them, and the variance within is no smaller than that of the errors.
+
+(17) The widest distribution with one mode is uniform: the p value of (16) is the share of samples
+that are uniform between the smallest and the largest value and as separate; it is no smaller than
+that of the values' chi-squared statistic around their weighted mean.
+
+(18) Of a distribution with one mode, the density falls from the mode to both ends. Of the values
+in an interval and in the window of the same width beyond it, on at least one side each lies in the
+interval with probability 1/2 or more. A valley holds so few values that a fair coin would not: the
+p value is that of the coin on the emptier side, times the number of intervals tried.
 """

@@ -50,14 +50,13 @@ def by_cluster(counts: Array, share: Array, amount: Array, cluster: Array) -> Ar
     A gene's removed counts go to the cells in proportion to what each can be expected to hold,
     no cell giving more than it has.
     """
-    out = counts.copy()
+    out = np.array(counts, np.float64)
     for name in np.unique(cluster):
         cells = np.flatnonzero(cluster == name)
         sums = counts[:, cells].sum(axis=1)
         removed = sums - fill(sums, share, float(amount[cells].sum()))
-        weight = amount[cells] / amount[cells].sum()
         for g in np.flatnonzero(removed > 0):
-            out[g, cells] = fill(counts[g, cells], weight, float(removed[g]))
+            out[g, cells] = fill(counts[g, cells], amount[cells], float(removed[g]))
     return out
 
 

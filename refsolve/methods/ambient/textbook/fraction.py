@@ -59,7 +59,8 @@ def pooled(
     best = observed / expected
     start = best if observed else 0.0
     low = brentq(lost, 1e-12 * best, best) if observed else 0.0
-    high = brentq(lost, start + 1e-15, (10.0 * (observed + 10.0)) / expected * (1 + 10 * relative))
+    far = 10.0 * (observed + 10.0) / expected * math.exp(5.0 * relative)
+    high = brentq(lost, start + 1e-15, far)
     return Pooled(best, float(low), float(high), observed, expected)
 
 

@@ -21,11 +21,14 @@ def profile(counts: Array) -> Array:
 
 
 def overdispersion(counts: Array, share: Array) -> float:
-    """Pearson statistic over degrees of freedom of droplets around the profile, eq. (2)."""
-    expected = np.outer(share, counts.sum(axis=0))
-    used = share > 0
-    squares = ((counts[used] - expected[used]) ** 2 / expected[used]).sum()
-    return float(squares / ((used.sum() - 1) * (counts.shape[1] - 1)))
+    """Pearson statistic over degrees of freedom of droplets around the profile, eq. (2).
+
+    Genes without a share and droplets without counts say nothing.
+    """
+    kept = counts[share > 0][:, counts.sum(axis=0) > 0]
+    expected = np.outer(share[share > 0], kept.sum(axis=0))
+    squares = ((kept - expected) ** 2 / expected).sum()
+    return float(squares / ((kept.shape[0] - 1) * (kept.shape[1] - 1)))
 
 
 def share_error(share: Array, total: float, phi: float = 1.0) -> Array:
@@ -54,11 +57,31 @@ def multinomial_log_likelihood(counts: Array, share: Array) -> float:
     return float(gammaln(counts.sum() + 1) - gammaln(counts + 1).sum() + xlogy(counts, share).sum())
 
 
-def empty_p_value(counts: Array, share: Array, draws: int, rng: np.random.Generator) -> float:
-    """How often a droplet of pure ambient RNA with that total is no more likely."""
+def concentration(phi: float, size: float) -> float:
+    """Sum of Dirichlet parameters at which droplets of that mean total have overdispersion phi."""
+    return (size - phi) / (phi - 1.0) if phi > 1.0 else float("inf")
+
+
+def droplet_log_likelihood(counts: Array, share: Array, alpha: float = float("inf")) -> float:
+    """Log probability of one droplet's counts when its own profile varies around the shares.
+
+    Dirichlet with the parameters `alpha` times `share`; multinomial where that is infinite.
+    """
+    if np.isinf(alpha):
+        return multinomial_log_likelihood(counts, share)
+    if (counts[share == 0] > 0).any():
+        return -np.inf
+    y, a, n = counts[share > 0], alpha * share[share > 0], counts.sum()
+    each = gammaln(y + a) - gammaln(a) - gammaln(y + 1)
+    return float(gammaln(n + 1) + gammaln(alpha) - gammaln(n + alpha) + each.sum())
+
+
+def empty_p_value(
+    counts: Array, share: Array, draws: int, rng: np.random.Generator, alpha: float = float("inf")
+) -> float:
+    """How often a droplet of pure ambient RNA with that total is no more likely, eq. (3)."""
     n = int(counts.sum())
-    seen = multinomial_log_likelihood(counts, share)
-    null = [
-        multinomial_log_likelihood(row, share) for row in rng.multinomial(n, share, draws) * 1.0
-    ]
+    seen = droplet_log_likelihood(counts, share, alpha)
+    own = np.tile(share, (draws, 1)) if np.isinf(alpha) else rng.dirichlet(alpha * share, draws)
+    null = [droplet_log_likelihood(row * 1.0, share, alpha) for row in rng.multinomial(n, own)]
     return (1 + sum(v <= seen + 1e-9 for v in null)) / (1 + draws)

@@ -1,0 +1,1 @@
+"""Profile, contamination, corrected counts, states, and technical groups."""

@@ -1,0 +1,1 @@
+"""Matrices in every form, and the likelihoods of the contamination."""
