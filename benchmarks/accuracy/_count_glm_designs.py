@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from refsolve.core.rng import spawn
 from refsolve.methods.count_glm import (
     CountDesign,
     Exposure,
@@ -21,7 +20,6 @@ from refsolve.methods.count_glm import (
     fit_donors,
     simulate_counts,
 )
-from refsolve.parallel import Mapper
 
 AT_ONCE = 25  # replicates of one task
 TRUTH = 0.35
@@ -131,22 +129,6 @@ FITS: dict[str, Callable[[Donors], Any]] = {
         d.y, d.x, d.exposure, np.arange(d.y.size), spread="ml"
     ),
 }
-
-
-def all_studies(
-    studies: Sequence[Study], n: int, map_: Mapper
-) -> Iterator[tuple[Study, list[Replicate]]]:
-    """Replicates of every study, in order."""
-    for study in studies:
-        seeds = spawn(study.seed, n)
-        tasks = [(i, study, seeds[i : i + AT_ONCE]) for i in range(0, n, AT_ONCE)]
-        done = dict(map_(_several, tasks))
-        yield study, [one for i in sorted(done) for one in done[i]]
-
-
-def _several(task: tuple[int, Study, Sequence[Any]]) -> tuple[int, list[Replicate]]:
-    first, study, seeds = task
-    return first, [replicate(study, np.random.default_rng(seed)) for seed in seeds]
 
 
 def replicate(study: Study, rng: np.random.Generator) -> Replicate:

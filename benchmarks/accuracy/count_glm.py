@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.accuracy._count_glm_designs import (
+    AT_ONCE,
     EFFECTS,
     NULLS,
     RIGHT,
@@ -15,12 +16,13 @@ from benchmarks.accuracy._count_glm_designs import (
     Replicate,
     Said,
     Study,
-    all_studies,
+    replicate,
 )
 from benchmarks.figures import Dots, dots
 from benchmarks.options import Options
 from benchmarks.report import NO_TARGET, Report, Table, Verdict, within
 from benchmarks.shares import NORMAL, smallest_share_seen, wilson
+from benchmarks.studies import replicated
 
 REPLICATES = 2000  # of a null; half as many with an effect
 BIAS = (TRUTH - 0.02, TRUTH + 0.02)
@@ -110,8 +112,8 @@ Fitted = Sequence[tuple[Study, list[Replicate]]]
 
 def run(options: Options) -> Report:
     n = options.replicates or (50 if options.quick else REPLICATES)
-    effects = list(all_studies(EFFECTS, max(n // 2, 2), options.map_))
-    nulls = list(all_studies(NULLS, n, options.map_))
+    effects = list(replicated(replicate, EFFECTS, max(n // 2, 2), options.map_, at_once=AT_ONCE))
+    nulls = list(replicated(replicate, NULLS, n, options.map_, at_once=AT_ONCE))
     covered = [row for pair in effects for row in _rows(coverage_row, *pair)]
     false = [row for pair in nulls for row in _rows(null_row, *pair)]
     tables = [

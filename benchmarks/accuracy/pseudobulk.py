@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.accuracy._pseudobulk_designs import (
+    AT_ONCE,
     CALIBRATED,
     CELLS,
     CHANGED,
@@ -15,12 +16,13 @@ from benchmarks.accuracy._pseudobulk_designs import (
     NULL,
     Replicate,
     Study,
-    all_studies,
+    replicate,
 )
 from benchmarks.figures import Dots, dots
 from benchmarks.options import Options
 from benchmarks.report import NO_TARGET, Report, Table, Verdict, at_most, within
 from benchmarks.shares import NORMAL, smallest_bias_seen
+from benchmarks.studies import replicated
 
 REPLICATES = 100
 FALSE = (0.04, 0.06)
@@ -110,8 +112,8 @@ Fitted = Sequence[tuple[Study, list[Replicate]]]
 
 def run(options: Options) -> Report:
     n = options.replicates or (10 if options.quick else REPLICATES)
-    null = list(all_studies(NULL, n, options.map_))
-    changed = list(all_studies(CHANGED, n, options.map_))
+    null = list(replicated(replicate, NULL, n, options.map_, at_once=AT_ONCE))
+    changed = list(replicated(replicate, CHANGED, n, options.map_, at_once=AT_ONCE))
     both = [*DONOR_TESTS, *CELLS]
     false = [null_row(study, rows, test) for study, rows in null for test in both]
     tables = [
