@@ -25,7 +25,73 @@ class Effect(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CountFit(Result):
+class Coefficients(Result):
+    """What a fit of one gene says of its coefficients, however donors enter it.
+
+    The attributes are described with the fits, `CountFit` and `MixedFit`.
+    """
+
+    names: tuple[str, ...]
+    effect: FloatArray
+    se: FloatArray
+    interval: FloatArray
+    statistic: FloatArray
+    p: FloatArray
+    df: float
+    covariance: FloatArray
+    family: str
+    dispersion: float
+    log_likelihood: float
+    n: int
+    converged: bool
+    separated: tuple[str, ...]
+    interval_method: str
+    level: float
+
+    def row(self, name: str) -> Effect:
+        """One coefficient.
+
+        Parameters
+        ----------
+        name
+            Of the coefficient.
+        """
+        if name not in self.names:
+            raise ValueError(f"name {name!r} is not known; choose from {', '.join(self.names)}")
+        k = self.names.index(name)
+        low, high = self.interval[k]
+        values = (self.effect[k], self.se[k], low, high, self.statistic[k], self.p[k])
+        return Effect(*(float(v) for v in values))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per coefficient."""
+        return pd.DataFrame(
+            {
+                "coefficient": self.names,
+                "effect": self.effect,
+                "se": self.se,
+                "low": self.interval[:, 0],
+                "high": self.interval[:, 1],
+                "statistic": self.statistic,
+                "p": self.p,
+            }
+        )
+
+    def summary(self) -> str:
+        """How the counts vary, and the table of coefficients."""
+        lines = self._described()
+        if self.separated:
+            lines.append(f"not bounded by the counts: {', '.join(self.separated)}")
+        table = self.to_frame().to_string(index=False, float_format=lambda v: f"{v:.4g}")
+        title = type(self).__name__
+        return "\n".join([title, "-" * len(title), *lines, table])
+
+    def _described(self) -> list[str]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountFit(Coefficients):
     """Coefficients of one gene.
 
     Attributes
@@ -71,50 +137,24 @@ class CountFit(Result):
         Their coverage.
     """
 
-    names: tuple[str, ...]
-    effect: FloatArray
-    se: FloatArray
-    interval: FloatArray
-    statistic: FloatArray
-    p: FloatArray
-    df: float
-    covariance: FloatArray
-    family: str
-    dispersion: float
     scale: float
-    log_likelihood: float
     mu: FloatArray
     native: FloatArray
     exposure: Exposure
-    n: int
     n_clusters: int
-    converged: bool
-    separated: tuple[str, ...]
     firth: bool
-    interval_method: str
-    level: float
 
-    def row(self, name: str) -> Effect:
-        """One coefficient.
-
-        Parameters
-        ----------
-        name
-            Of the coefficient.
-        """
-        return effect_named(self, name)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per coefficient."""
-        return frame_of(self)
-
-    def summary(self) -> str:
-        """Table of coefficients, and how the counts vary."""
-        return text_of(self, _described(self))
+    def _described(self) -> list[str]:
+        tail = "normal" if np.isinf(self.df) else f"t with {self.df:g} df"
+        rows = f"{self.n} rows" + f" in {self.n_clusters} clusters" * (self.n_clusters > 0)
+        return [
+            f"{self.family}, {rows}, {self.interval_method} intervals, {tail}",
+            f"dispersion {self.dispersion:.4g}, scale {self.scale:.4g}",
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MixedFit(Result):
+class MixedFit(Coefficients):
     """Coefficients of one gene with an intercept of every donor.
 
     Attributes
@@ -164,55 +204,25 @@ class MixedFit(Result):
         Coverage of the intervals.
     """
 
-    names: tuple[str, ...]
-    effect: FloatArray
-    se: FloatArray
-    interval: FloatArray
-    statistic: FloatArray
-    p: FloatArray
-    df: float
-    covariance: FloatArray
-    family: str
-    dispersion: float
     sd: float
     sd_se: float
     sd_interval: tuple[float, float]
     sd_p: float
     at_bound: bool
-    log_likelihood: float
     intercepts: FloatArray
     nodes: int
     collapsed: bool
-    n: int
     n_donors: int
-    converged: bool
-    separated: tuple[str, ...]
-    interval_method: str
-    level: float
 
-    def row(self, name: str) -> Effect:
-        """One coefficient.
-
-        Parameters
-        ----------
-        name
-            Of the coefficient.
-        """
-        return effect_named(self, name)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per coefficient."""
-        return frame_of(self)
-
-    def summary(self) -> str:
-        """Table of coefficients, and how donors vary."""
+    def _described(self) -> list[str]:
         low, high = self.sd_interval
-        spread = f"donor SD {self.sd:.4g} ({low:.3g} to {high:.3g}), p = {self.sd_p:.3g}"
         rows = f"{self.n} rows of {self.n_donors} donors" + ", collapsed" * self.collapsed
         how = "Laplace" if self.nodes == 1 else f"{self.nodes} nodes"
-        tail = f"dispersion {self.dispersion:.4g}, log-likelihood {self.log_likelihood:.6g}"
-        lines = [f"{self.family}, {rows}, {how}", spread, tail, *_unbounded(self)]
-        return text_of(self, lines)
+        return [
+            f"{self.family}, {rows}, {how}",
+            f"donor SD {self.sd:.4g} ({low:.3g} to {high:.3g}), p = {self.sd_p:.3g}",
+            f"dispersion {self.dispersion:.4g}, log-likelihood {self.log_likelihood:.6g}",
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,70 +292,3 @@ class Sensitivity(Result):
                 "high": self.interval[:, 1],
             }
         )
-
-
-def effect_named(fit: CountFit | MixedFit, name: str) -> Effect:
-    """One coefficient of a fit.
-
-    Parameters
-    ----------
-    fit
-        Of counts.
-    name
-        Of the coefficient.
-    """
-    if name not in fit.names:
-        raise ValueError(f"name {name!r} is not known; choose from {', '.join(fit.names)}")
-    k = fit.names.index(name)
-    low, high = fit.interval[k]
-    values = (fit.effect[k], fit.se[k], low, high, fit.statistic[k], fit.p[k])
-    return Effect(*(float(v) for v in values))
-
-
-def frame_of(fit: CountFit | MixedFit) -> pd.DataFrame:
-    """One row per coefficient.
-
-    Parameters
-    ----------
-    fit
-        Of counts.
-    """
-    return pd.DataFrame(
-        {
-            "coefficient": fit.names,
-            "effect": fit.effect,
-            "se": fit.se,
-            "low": fit.interval[:, 0],
-            "high": fit.interval[:, 1],
-            "statistic": fit.statistic,
-            "p": fit.p,
-        }
-    )
-
-
-def text_of(fit: CountFit | MixedFit, lines: list[str]) -> str:
-    """Title, lines, and the table of coefficients.
-
-    Parameters
-    ----------
-    fit
-        Of counts.
-    lines
-        What is said before the table.
-    """
-    table = frame_of(fit).to_string(index=False, float_format=lambda v: f"{v:.4g}")
-    title = type(fit).__name__
-    return "\n".join([title, "-" * len(title), *lines, table])
-
-
-def _described(fit: CountFit) -> list[str]:
-    tail = "normal" if np.isinf(fit.df) else f"t with {fit.df:g} df"
-    rows = f"{fit.n} rows" + f" in {fit.n_clusters} clusters" * (fit.n_clusters > 0)
-    lines = [f"{fit.family}, {rows}, {fit.interval_method} intervals, {tail}"]
-    lines.append(f"dispersion {fit.dispersion:.4g}, scale {fit.scale:.4g}")
-    return lines + _unbounded(fit)
-
-
-def _unbounded(fit: CountFit | MixedFit) -> list[str]:
-    names = ", ".join(fit.separated)
-    return [f"not bounded by the counts: {names}"] if names else []
